@@ -1,0 +1,67 @@
+// The HTTP API for operators and probes, on a listener of its own. Sees the rest of the process
+// only through View, whose callbacks are called on the loop that serves the connections.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mcplb/admin/settings.hpp"
+#include "mcplb/wire/server.hpp"
+
+namespace mcplb::admin {
+
+struct PoolHealth {
+  std::string name;
+  std::size_t backends = 0;
+  std::size_t usable = 0;  // of them
+  std::int64_t sessions = 0;
+};
+
+struct HealthReport {
+  std::string instance;
+  std::string version;
+  std::int64_t uptime_seconds = 0;
+  std::int64_t active_sessions = 0;
+  std::vector<PoolHealth> pools;
+  std::string store = "memory";  // where the sessions are kept
+};
+
+struct View {
+  std::function<HealthReport()> health;
+  // False before the listeners accept and as soon as a stop begins.
+  std::function<bool()> ready;
+};
+
+// Lives on one loop. Outlives the connections that it serves.
+class Admin final : public wire::Handler {
+ public:
+  Admin(Settings settings, View view);
+
+  Task<void> handle(const wire::Request& request, wire::ReplyWriter& writer) override;
+
+ private:
+  // One line each in the table in admin.cpp.
+  struct Endpoint {
+    std::string_view path;
+    wire::Reply (Admin::*answer)() const;
+  };
+  static const Endpoint endpoints[];
+
+  wire::Reply answer(const http::RequestHead& head) const;
+  bool may_see(const http::RequestHead& head) const;
+  wire::Reply health() const;
+  wire::Reply live() const;
+  wire::Reply ready() const;
+
+  Settings settings_;
+  View view_;
+};
+
+// `unhealthy`: no pool has a usable backend. `degraded`: some backend is down. Else `healthy`.
+std::string_view status_of(const HealthReport& report);
+
+}  // namespace mcplb::admin

@@ -1,0 +1,40 @@
+// Time as the loops see it: monotonic milliseconds, cached once per loop turn.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+
+namespace mcplb {
+
+using std::chrono::milliseconds;
+
+// A point of monotonic time in milliseconds. The zero point is the system's and means nothing.
+using TimePoint = std::int64_t;
+
+// When to give up. A value, handed to every call that waits; never defaulted.
+class Deadline {
+ public:
+  static constexpr Deadline at(TimePoint when) { return Deadline(when); }
+  static constexpr Deadline after(TimePoint now, milliseconds wait) {
+    return Deadline(now + wait.count());
+  }
+  // For waits that something else bounds: an idle pooled connection, the acceptor.
+  static constexpr Deadline never() { return Deadline(std::numeric_limits<TimePoint>::max()); }
+
+  constexpr TimePoint when() const { return when_; }
+  constexpr bool is_never() const { return when_ == std::numeric_limits<TimePoint>::max(); }
+  constexpr bool passed(TimePoint now) const { return when_ <= now; }
+  friend constexpr Deadline earlier(Deadline a, Deadline b) { return a.when_ < b.when_ ? a : b; }
+
+ private:
+  explicit constexpr Deadline(TimePoint when) : when_(when) {}
+  TimePoint when_;
+};
+
+// Monotonic microseconds, read from the system; for phase times in the access log.
+std::int64_t monotonic_us();
+// Monotonic milliseconds, read from the system; for threads without a loop.
+TimePoint monotonic_ms();
+
+}  // namespace mcplb

@@ -1,0 +1,70 @@
+// Every bound that is not the operator's to set. Each queue, loop, table and retry names one of
+// these; reaching one is counted (`mcplb_limit_hits_total{limit}`).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "mcplb/base/clock.hpp"
+
+namespace mcplb::limits {
+
+// One block of a read buffer; also the most that is read from one connection ahead of its use.
+inline constexpr std::size_t buffer_block_bytes = 64 * 1024;
+// Returned blocks kept for reuse by one loop.
+inline constexpr std::size_t buffer_blocks_kept = 64;
+// Bytes of chunk extensions and chunk framing beyond what the chunks need, per message.
+inline constexpr std::size_t chunk_extension_bytes_max = 1024;
+// Trailer fields of one message, names and values.
+inline constexpr std::size_t trailer_bytes_max = 8 * 1024;
+// 1xx replies relayed for one request.
+inline constexpr int interim_replies_max = 16;
+// How long and how much we read on after a last reply, so that the client can read it.
+inline constexpr milliseconds linger_time{2000};
+inline constexpr std::size_t linger_bytes_max = 1024 * 1024;
+// A client that takes no byte for this long is let go.
+inline constexpr milliseconds client_write_stall{30'000};
+// A pooled backend connection that was used within this time is taken without a look at it.
+inline constexpr milliseconds lease_trust{10};
+// A backend that refused a connection is not tried again for this long, if others are usable.
+inline constexpr milliseconds refused_skip{1000};
+// How long a name stays resolved without asking again.
+inline constexpr milliseconds resolver_cache{5000};
+inline constexpr std::size_t resolver_cache_entries_max = 1024;
+// Backends or connections tried for one request, whatever `retries` says.
+inline constexpr std::size_t tries_max = 11;
+// Addresses tried for one name.
+inline constexpr std::size_t addresses_max = 8;
+// A minted session whose client left during `initialize` is awaited this long, then deleted.
+inline constexpr milliseconds orphan_initialize{10'000};
+inline constexpr std::size_t orphan_initializes_max = 256;
+// The first event of a GET stream is held up to this size to see whether it is `endpoint`.
+inline constexpr std::size_t endpoint_event_bytes_max = 8 * 1024;
+// Elements of one JSON-RPC batch, and the nesting that we look into.
+inline constexpr std::size_t batch_elements_max = 1000;
+// A JSON-RPC id that we echo in an error of our own.
+inline constexpr std::size_t request_id_bytes_max = 256;
+// Session ids longer than this are not learned (no revision names a bound).
+inline constexpr std::size_t session_id_bytes_max = 8 * 1024;
+// Sessions remembered by one process; the longest idle of a shard goes first.
+inline constexpr std::size_t sessions_max = 1'000'000;
+// A scratch buffer that grew beyond this is not kept for the next request.
+inline constexpr std::size_t scratch_bytes_kept = 64 * 1024;
+// Finished request objects kept for reuse by one worker.
+inline constexpr std::size_t requests_kept = 256;
+// Weight of a backend; with backends_max it bounds the round-robin schedule.
+inline constexpr std::uint32_t weight_max = 100;
+inline constexpr std::size_t backends_max = 1024;
+// Log lines waiting for the disk; beyond it lines are dropped and counted.
+inline constexpr std::size_t log_lines_queued_max = 64 * 1024;
+// Connections of the admin listener, with the flows of the control loop.
+inline constexpr std::size_t admin_connections_max = 2048;
+// Connections accepted in one go before the loop looks at anything else.
+inline constexpr int accepts_per_turn = 64;
+// How long accepting pauses when the process is out of file descriptors.
+inline constexpr milliseconds accept_pause{100};
+
+static_assert(trailer_bytes_max < buffer_block_bytes);
+static_assert(endpoint_event_bytes_max < buffer_block_bytes);
+
+}  // namespace mcplb::limits

@@ -1,0 +1,83 @@
+// One event a line: time, level, event, instance, key=value…; text or JSON with the same keys.
+// Event names are constants that a person greps. Lines are written by a thread of the log's own,
+// so that a slow disk never stalls a loop: beyond limits::log_lines_queued_max they are dropped
+// and counted. Bodies, tokens and whole session ids never appear.
+#pragma once
+
+#include <atomic>
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace mcplb {
+
+enum class LogLevel : std::uint8_t { debug, info, warn, error };
+enum class LogFormat : std::uint8_t { text, json };
+
+struct LogSettings {
+  LogLevel level = LogLevel::info;     // lower to debug while looking for a fault
+  LogFormat format = LogFormat::text;  // json when a machine reads it
+  std::string access = "off";          // off | stdout | a file's path: one line an exchange
+};
+
+// Builds the key=value part of a line in the chosen format. Values are escaped.
+class LogFields {
+ public:
+  explicit LogFields(LogFormat format) : format_(format) {}
+  LogFields& add(std::string_view key, std::string_view value);
+  LogFields& add(std::string_view key, const char* value) {
+    return add(key, std::string_view(value));
+  }
+  template <std::integral T>
+  LogFields& add(std::string_view key, T value) {
+    return add_number(key, static_cast<std::int64_t>(value));
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  LogFields& add_number(std::string_view key, std::int64_t value);
+  void add_key(std::string_view key);
+
+  LogFormat format_;
+  std::string text_;
+};
+
+// Process-wide; start before any thread logs, stop after the last one has ended.
+namespace log {
+
+void start(const LogSettings& settings, std::string_view instance);
+// Writes what is queued and ends the writing thread.
+void stop();
+// Closes and opens the access log file again (SIGUSR1).
+void reopen();
+bool enabled(LogLevel level);
+bool access_enabled();
+LogFormat format();
+void write(LogLevel level, std::string_view event, const LogFields& fields);
+void write_access(const LogFields& fields);
+std::uint64_t dropped_lines();
+
+// log::event(LogLevel::warn, "backend_down", "backend", id, "after_failures", 3);
+namespace detail {
+inline void add_all(LogFields&) {}
+template <class V, class... Rest>
+void add_all(LogFields& fields, std::string_view key, V&& value, Rest&&... rest) {
+  fields.add(key, std::forward<V>(value));
+  add_all(fields, std::forward<Rest>(rest)...);
+}
+}  // namespace detail
+
+template <class... Args>
+void event(LogLevel level, std::string_view name, Args&&... key_values) {
+  if (!enabled(level)) return;
+  LogFields fields(format());
+  detail::add_all(fields, std::forward<Args>(key_values)...);
+  write(level, name, fields);
+}
+
+}  // namespace log
+
+}  // namespace mcplb

@@ -1,0 +1,48 @@
+// Counters that worker threads add to and the admin API sums. Relaxed atomics: a reader sees
+// every increment eventually, and no order between two counters is promised.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+namespace mcplb {
+
+class Counter {
+ public:
+  void add(std::uint64_t amount = 1) { value_.fetch_add(amount, std::memory_order_relaxed); }
+  std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+class Gauge {
+ public:
+  void add(std::int64_t amount) { value_.fetch_add(amount, std::memory_order_relaxed); }
+  std::int64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::int64_t> value_{0};
+};
+
+// The bounds whose hits are counted, by the name that the metric's label shows.
+enum class Limit : std::uint8_t {
+  head_bytes,
+  headers,
+  request_bytes,
+  client_connections,
+  batch_elements,
+  log_lines,
+  sessions,
+  orphan_initializes,
+  idle_connections,
+  count_
+};
+const char* to_string(Limit limit);
+
+// Process-wide, because a limit may be hit on any thread and any floor.
+void count_limit_hit(Limit limit);
+std::uint64_t limit_hits(Limit limit);
+
+}  // namespace mcplb

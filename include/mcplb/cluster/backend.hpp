@@ -1,0 +1,111 @@
+// One replica as everybody sees it: its name, its state and its load. Shared by all threads;
+// what changes is atomic. Lives as long as the process, so that references stay good.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mcplb/base/clock.hpp"
+#include "mcplb/base/ids.hpp"
+#include "mcplb/base/limits.hpp"
+#include "mcplb/cluster/settings.hpp"
+
+namespace mcplb::cluster {
+
+class Backend {
+ public:
+  Backend(BackendId id, std::string_view pool, const BackendSettings& settings)
+      : id_(id), pool_(pool), settings_(settings) {}
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  BackendId id() const { return id_; }
+  const std::string& name() const { return settings_.id; }
+  const std::string& pool() const { return pool_; }
+  const std::string& host() const { return settings_.host; }
+  std::uint16_t port() const { return settings_.port; }
+  std::uint32_t weight() const { return settings_.weight; }
+
+  // Active health says it answers. True until `fall` checks have failed.
+  bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
+  void set_healthy(bool healthy) { healthy_.store(healthy, std::memory_order_relaxed); }
+
+  // It refused a connection a moment ago: skipped while others are usable.
+  bool refused_lately(TimePoint now) const {
+    return now < refused_until_.load(std::memory_order_relaxed);
+  }
+  void note_refused(TimePoint now) {
+    refused_until_.store(now + limits::refused_skip.count(), std::memory_order_relaxed);
+  }
+  void note_connected() { refused_until_.store(0, std::memory_order_relaxed); }
+
+  // Requests waiting for their reply and event streams that are open: what it is busy with.
+  std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
+  std::int64_t sessions() const { return sessions_.load(std::memory_order_relaxed); }
+  void add_session(int count) { sessions_.fetch_add(count, std::memory_order_relaxed); }
+
+  // How long an idle connection to it may be trusted. The smallest of the operator's setting, the
+  // backend's own `Keep-Alive: timeout=N`, and what its own closing of idle connections taught;
+  // the lesson fades, doubling every ten seconds.
+  milliseconds idle_horizon(milliseconds setting, TimePoint now) const;
+  void note_keep_alive_hint(std::uint64_t seconds);
+  void note_idle_close(milliseconds idled, TimePoint now);
+
+ private:
+  friend class LoadShare;
+
+  const BackendId id_;
+  const std::string pool_;
+  const BackendSettings settings_;
+  std::atomic<bool> healthy_{true};
+  std::atomic<TimePoint> refused_until_{0};
+  std::atomic<std::uint32_t> load_{0};
+  std::atomic<std::int64_t> sessions_{0};
+  std::atomic<std::int64_t> hint_ms_{0};     // 0: no hint seen
+  std::atomic<std::int64_t> learned_ms_{0};  // 0: nothing learned
+  std::atomic<TimePoint> learned_at_{0};
+};
+
+// Counts one exchange into a backend's load for as long as it lives.
+class LoadShare {
+ public:
+  LoadShare() = default;
+  explicit LoadShare(Backend& backend) : backend_(&backend) {
+    backend_->load_.fetch_add(1, std::memory_order_relaxed);
+  }
+  LoadShare(LoadShare&& other) noexcept : backend_(other.backend_) { other.backend_ = nullptr; }
+  LoadShare& operator=(LoadShare&& other) noexcept {
+    std::swap(backend_, other.backend_);
+    return *this;
+  }
+  LoadShare(const LoadShare&) = delete;
+  LoadShare& operator=(const LoadShare&) = delete;
+  ~LoadShare() {
+    if (backend_ != nullptr) backend_->load_.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+ private:
+  Backend* backend_ = nullptr;
+};
+
+// Every backend that was ever configured. Owned by the server; thread-safe.
+class Registry {
+ public:
+  // The same pool and id give the same Backend for the life of the process.
+  Backend& add(std::string_view pool, const BackendSettings& settings);
+  // Null for BackendId::none and ids that were never given out. Lock-free.
+  Backend* find(BackendId id) const;
+
+ private:
+  std::mutex mutex_;  // guards adding
+  std::vector<std::unique_ptr<Backend>> owned_;
+  std::array<std::atomic<Backend*>, limits::backends_max + 1> by_id_{};
+};
+
+}  // namespace mcplb::cluster

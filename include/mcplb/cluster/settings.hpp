@@ -1,0 +1,64 @@
+// How one pool balances, checks and connects. Plain values; `config` maps the file onto them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "mcplb/base/clock.hpp"
+
+namespace mcplb::cluster {
+
+enum class Balance : std::uint8_t { round_robin, least_connections, session_hash };
+
+// Where session_hash finds its key.
+struct HashOn {
+  enum class Source : std::uint8_t { session, client_ip, header, cookie };
+  Source source = Source::session;
+  std::string name;  // of the header or cookie
+};
+
+// A request that names its backend. Empty: off. Owned sessions win over a pin.
+struct Pin {
+  std::string header;
+  std::string cookie;
+};
+
+struct BackendSettings {
+  std::string id;    // default host:port
+  std::string host;  // name or address, an IPv6 address without brackets
+  std::uint16_t port = 80;
+  std::uint32_t weight = 1;  // 1 … limits::weight_max
+};
+
+struct HealthSettings {
+  enum class Check : std::uint8_t { tcp, http, mcp };
+  Check check = Check::tcp;
+  std::string path;                 // default /health for http, /mcp for mcp
+  std::string host;                 // default: the backend's own
+  milliseconds interval{5000};      // between two checks of one backend, ±10 %
+  milliseconds timeout{2000};       // of one check
+  int rise = 2;                     // good checks in a row that bring a backend back
+  int fall = 3;                     // bad checks in a row that take it out
+  milliseconds slow_start{0};       // not built yet
+};
+
+struct KeepaliveSettings {
+  // A pooled connection that idled this long is closed by us. Keep below the backends' own idle
+  // timeout (Node and uvicorn: 5 s): the side that closes cannot lose a request.
+  milliseconds idle{4000};
+  int max_idle_per_backend = 256;  // per worker
+};
+
+struct PoolSettings {
+  std::string name = "default";
+  Balance balance = Balance::round_robin;
+  HashOn hash_on;
+  Pin pin;
+  HealthSettings health;
+  KeepaliveSettings keepalive;
+  milliseconds connect_timeout{2000};
+  std::vector<BackendSettings> backends;
+};
+
+}  // namespace mcplb::cluster

@@ -1,0 +1,39 @@
+// The whole configuration: one immutable snapshot, made by `config`, read by `server`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mcplb/admin/settings.hpp"
+#include "mcplb/base/log.hpp"
+#include "mcplb/cluster/settings.hpp"
+#include "mcplb/http/settings.hpp"
+#include "mcplb/net/settings.hpp"
+#include "mcplb/proxy/settings.hpp"
+#include "mcplb/session/settings.hpp"
+
+namespace mcplb::config {
+
+struct PoolSettings {
+  cluster::PoolSettings cluster;
+  session::Settings sessions;
+  proxy::ForwardSettings forward;
+  std::vector<proxy::RouteSettings> routes{proxy::RouteSettings{}};
+  milliseconds drain_timeout{30'000};
+};
+
+struct Settings {
+  std::string instance;  // default: host name
+  std::vector<net::ListenerSettings> listeners{net::ListenerSettings{}};
+  admin::Settings admin;
+  int workers = 0;  // 0: auto, one per usable core
+  std::vector<std::string> secrets;
+  std::vector<PoolSettings> pools;
+  http::Settings http;
+  proxy::ClientSettings client;
+  LogSettings log;
+  milliseconds shutdown_delay{0};
+  milliseconds shutdown_timeout{25'000};
+};
+
+}  // namespace mcplb::config

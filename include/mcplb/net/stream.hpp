@@ -1,0 +1,178 @@
+// A two-way byte stream: TCP or unix socket here, TLS later, PipeStream in tests. Owned by one
+// flow; used on its loop only. At most one task waits for bytes and one for a write.
+#pragma once
+
+#include <array>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mcplb/base/buffer.hpp"
+#include "mcplb/base/result.hpp"
+#include "mcplb/net/timers.hpp"
+
+namespace mcplb::net {
+
+// Up to four pieces that are written as one.
+struct Slices {
+  std::array<std::string_view, 4> pieces{};
+
+  std::size_t size() const {
+    std::size_t total = 0;
+    for (const auto& piece : pieces) total += piece.size();
+    return total;
+  }
+};
+
+class Stream {
+ public:
+  // Told what happens on a stream that nobody reads. Either call may destroy the stream.
+  class Watcher {
+   public:
+    virtual void on_bytes_unasked() = 0;
+    virtual void on_peer_gone() = 0;
+
+   protected:
+    ~Watcher() = default;
+  };
+
+  Stream(Timers& timers, BufferPool& buffers) : timers_(timers), input_(buffers) {}
+  virtual ~Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Unread bytes. Views end with the next co_await or consume().
+  std::string_view unread() const { return input_.unread(); }
+  char* data() { return input_.data(); }
+  void consume(std::size_t bytes);
+  bool full() const { return input_.full(); }
+  // Set once the peer ended its side (closed) or the connection broke (reset).
+  const std::optional<Error>& end() const { return end_; }
+
+  class MoreAwaiter;
+  // Waits until more bytes than now are unread. Errors: closed, reset, timeout, interrupted;
+  // overloaded when the buffer is full. A time-out loses nothing: the stream stays usable.
+  // Reading ahead is bounded by one buffer block: a reader that is slow stops the peer.
+  MoreAwaiter more(Deadline deadline);
+
+  class WriteAwaiter;
+  // Writes all of it. What the socket does not take at once is copied, so the pieces need to live
+  // only until the call suspends. After an error the stream is of no more use for writing.
+  WriteAwaiter write(const Slices& bytes, Deadline deadline);
+  WriteAwaiter write(std::string_view bytes, Deadline deadline);
+
+  // Wakes the task that waits in more() with Error::Kind::interrupted. Call it from a loop
+  // callback or a timer, never from a task that the awakened one owns.
+  void interrupt();
+  // `watcher` outlives the stream or is taken away with nullptr.
+  void watch(Watcher* watcher) { watcher_ = watcher; }
+
+  // Everything the peer will ever get has been written; reading goes on.
+  virtual void shutdown_write() = 0;
+  // Closing will send RST instead of FIN: how a broken close-delimited body is told apart.
+  virtual void reset_on_close() = 0;
+  // False when bytes or an end wait in the socket: such an idle connection must not be reused.
+  virtual bool is_quiet() = 0;
+  // What is known about bytes that were written since `written_before` when the read side ended:
+  // true only on proof that the peer's system never took any of them.
+  virtual bool proves_nothing_delivered(std::uint64_t written_before) = 0;
+  std::uint64_t bytes_written() const { return bytes_written_; }
+  std::uint64_t bytes_read() const { return bytes_read_; }
+  Timers& timers() { return timers_; }
+
+ protected:
+  // For implementations: called from I/O callbacks, and the last thing that the callback does,
+  // because the resumed task may destroy the stream.
+  Buffer& input() { return input_; }
+  void bytes_arrived(std::size_t count);
+  void read_ended(Error error);
+  void write_ended(std::optional<Error> error);
+
+  // Takes what the socket takes at once. A negative number is an errno.
+  virtual std::ptrdiff_t try_write(const Slices& bytes) = 0;
+  // Owns `rest` until write_ended() is called.
+  virtual void queue_write(std::string rest) = 0;
+  virtual void set_reading(bool on) = 0;
+
+ private:
+  Timers& timers_;
+  Buffer input_;
+  std::optional<Error> end_;
+  MoreAwaiter* reader_ = nullptr;
+  WriteAwaiter* writer_ = nullptr;
+  Watcher* watcher_ = nullptr;
+  bool reading_ = false;
+  std::uint64_t bytes_written_ = 0;
+  std::uint64_t bytes_read_ = 0;
+
+ protected:
+  // Implementations call it once they can read.
+  void start_reading() {
+    reading_ = true;
+    set_reading(true);
+  }
+};
+
+class Stream::MoreAwaiter final : private Timer {
+ public:
+  MoreAwaiter(Stream& stream, Deadline deadline) : stream_(stream), deadline_(deadline) {}
+  ~MoreAwaiter() override {
+    if (stream_.reader_ == this) stream_.reader_ = nullptr;
+  }
+  MoreAwaiter(const MoreAwaiter&) = delete;
+  MoreAwaiter& operator=(const MoreAwaiter&) = delete;
+
+  bool await_ready();
+  void await_suspend(std::coroutine_handle<> waiting);
+  Result<void> await_resume() const { return result_; }
+
+ private:
+  friend class Stream;
+  void complete(Result<void> result);
+  void on_timer() override;
+  Stream& stream_;
+  Deadline deadline_;
+  Result<void> result_;
+  std::coroutine_handle<> waiting_;
+};
+
+class Stream::WriteAwaiter final : private Timer {
+ public:
+  WriteAwaiter(Stream& stream, const Slices& bytes, Deadline deadline)
+      : stream_(stream), bytes_(bytes), deadline_(deadline) {}
+  ~WriteAwaiter() override {
+    if (stream_.writer_ == this) stream_.writer_ = nullptr;
+  }
+  WriteAwaiter(const WriteAwaiter&) = delete;
+  WriteAwaiter& operator=(const WriteAwaiter&) = delete;
+
+  bool await_ready();
+  void await_suspend(std::coroutine_handle<> waiting);
+  Result<void> await_resume() const { return result_; }
+
+ private:
+  friend class Stream;
+  void complete(Result<void> result);
+  void on_timer() override;
+  Stream& stream_;
+  Slices bytes_;
+  std::size_t taken_ = 0;
+  Deadline deadline_;
+  Result<void> result_;
+  std::coroutine_handle<> waiting_;
+};
+
+inline Stream::MoreAwaiter Stream::more(Deadline deadline) { return MoreAwaiter(*this, deadline); }
+inline Stream::WriteAwaiter Stream::write(const Slices& bytes, Deadline deadline) {
+  return WriteAwaiter(*this, bytes, deadline);
+}
+inline Stream::WriteAwaiter Stream::write(std::string_view bytes, Deadline deadline) {
+  Slices slices;
+  slices.pieces[0] = bytes;
+  return WriteAwaiter(*this, slices, deadline);
+}
+
+}  // namespace mcplb::net

@@ -1,0 +1,78 @@
+// The proxy of one worker: everything between an accepted client socket and the backends.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mcplb/base/clock.hpp"
+#include "mcplb/cluster/pool.hpp"
+#include "mcplb/http/settings.hpp"
+#include "mcplb/net/loop.hpp"
+#include "mcplb/net/tcp.hpp"
+#include "mcplb/proxy/router.hpp"
+#include "mcplb/proxy/settings.hpp"
+#include "mcplb/session/directory.hpp"
+#include "mcplb/session/settings.hpp"
+
+namespace mcplb::proxy {
+
+// One pool and its sessions, shared by all workers. Owned by the server.
+struct SharedPool {
+  SharedPool(cluster::PoolSettings cluster, session::Settings session_settings,
+             ForwardSettings forward_settings, cluster::Registry& registry)
+      : pool(std::move(cluster), registry),
+        session(session_settings),
+        forward(forward_settings),
+        sessions(registry),
+        endpoint_sessions(registry) {}
+
+  mutable cluster::Pool pool;  // its cursor and backends are atomics
+  session::Settings session;
+  ForwardSettings forward;
+  mutable session::Directory sessions;
+  mutable session::Directory endpoint_sessions;  // of the 2024-11-05 transport
+};
+
+// What all workers read. Owned by the server; immutable once they run.
+struct SharedState {
+  SharedState(ClientSettings client_settings, http::Settings http_settings,
+              std::vector<Route> routes);
+
+  ClientSettings client;
+  http::Settings http;
+  Router router;
+  net::Networks trusted;  // of client.trusted_proxies
+  std::vector<std::unique_ptr<SharedPool>> pools;
+  mutable std::atomic<std::size_t> connections{0};  // of the process
+};
+
+struct Context;
+
+// Owned by its worker thread, used on that thread's loop only, but for load().
+class WorkerProxy {
+ public:
+  WorkerProxy(net::Loop& loop, const SharedState& shared);
+  ~WorkerProxy();
+  WorkerProxy(const WorkerProxy&) = delete;
+  WorkerProxy& operator=(const WorkerProxy&) = delete;
+
+  // Takes over an accepted socket. `listener` outlives the proxy.
+  void serve(const net::Acceptor::Accepted& accepted, const std::string& listener);
+  // Client connections and open event streams. Thread-safe.
+  std::size_t load() const { return load_.load(std::memory_order_relaxed); }
+
+  // Idle connections end now, others after their reply; event streams end at an event boundary,
+  // spread over `streams_within`.
+  void begin_stop(milliseconds streams_within);
+  // Cuts what is still open; on the worker's thread, after its loop has ended.
+  void close();
+
+ private:
+  std::unique_ptr<Context> context_;
+  std::atomic<std::size_t> load_{0};
+};
+
+}  // namespace mcplb::proxy

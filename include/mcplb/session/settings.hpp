@@ -1,0 +1,27 @@
+// How the sessions of one pool are kept.
+#pragma once
+
+#include <cstdint>
+
+#include "mcplb/base/clock.hpp"
+
+namespace mcplb::session {
+
+enum class Identity : std::uint8_t { learned, sealed, none };
+enum class OnUnknown : std::uint8_t { ask, not_found, forward };
+enum class OnBackendLoss : std::uint8_t { reestablish, not_found, reroute };
+enum class Bind : std::uint8_t { none, authorization };
+
+struct Settings {
+  Identity identity = Identity::learned;  // none: the backends need no affinity
+  // A session without any request or stream for this long is forgotten. Longer than the
+  // backends' own session timeout.
+  milliseconds idle_timeout{30 * 60 * 1000};
+  OnBackendLoss on_backend_loss = OnBackendLoss::reestablish;  // not built yet: as not_found
+  OnUnknown on_unknown = OnUnknown::ask;                       // not built yet: as not_found
+  int max_per_backend = 0;                                     // 0: no cap
+  bool delete_on_expiry = true;                                // not built yet
+  Bind bind = Bind::none;
+};
+
+}  // namespace mcplb::session

@@ -1,0 +1,270 @@
+#include "mcplb/base/log.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <mutex>
+#include <thread>
+
+#include "mcplb/base/limits.hpp"
+#include "mcplb/base/metrics.hpp"
+#include "mcplb/base/text.hpp"
+
+namespace mcplb {
+namespace {
+
+std::string_view level_name(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug: return "debug";
+    case LogLevel::info: return "info";
+    case LogLevel::warn: return "warn";
+    case LogLevel::error: return "error";
+  }
+  return "info";
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  static constexpr char digits[] = "0123456789abcdef";
+  out += '"';
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
+      out += c;
+    } else {
+      out += "\\u00";
+      out += digits[byte >> 4];
+      out += digits[byte & 15];
+    }
+  }
+  out += '"';
+}
+
+void append_time(std::string& out) {
+  const auto now = std::chrono::system_clock::now();
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 40> text{};
+  const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  out.append(text.data(), size);
+  std::snprintf(text.data(), text.size(), ".%03dZ", static_cast<int>(ms.count() % 1000));
+  out += text.data();
+}
+
+void write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;  // A log that cannot be written must not stop the balancer.
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+// Two queues of finished lines and the thread that writes them.
+class Writer {
+ public:
+  void start(const LogSettings& settings, std::string_view instance) {
+    stop();
+    settings_ = settings;
+    instance_ = instance;
+    level_.store(settings.level, std::memory_order_relaxed);
+    access_fd_ = -1;
+    if (settings.access == "stdout") access_fd_ = STDOUT_FILENO;
+    if (settings.access != "off" && settings.access != "stdout") open_access_file();
+    stopping_ = false;
+    thread_ = std::thread([this] { run(); });
+  }
+
+  void stop() {
+    if (!thread_.joinable()) return;
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+    if (access_fd_ > STDERR_FILENO) ::close(access_fd_);
+    access_fd_ = -1;
+  }
+
+  void reopen() {
+    const std::lock_guard lock(mutex_);
+    reopen_ = true;
+    wake_.notify_one();
+  }
+
+  void push(bool access, std::string line) {
+    const std::lock_guard lock(mutex_);
+    if (lines_ >= limits::log_lines_queued_max) {
+      count_limit_hit(Limit::log_lines);
+      return;
+    }
+    const bool was_empty = lines_ == 0;
+    ++lines_;
+    (access ? access_queue_ : event_queue_) += line;
+    if (was_empty) wake_.notify_one();
+  }
+
+  bool enabled(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
+  bool access_enabled() const { return settings_.access != "off"; }
+  LogFormat format() const { return settings_.format; }
+  const std::string& instance() const { return instance_; }
+
+ private:
+  void open_access_file() {
+    access_fd_ = ::open(settings_.access.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (access_fd_ < 0) {
+      std::fprintf(stderr, "access log %s cannot be opened: %s\n", settings_.access.c_str(),
+                   std::strerror(errno));
+    }
+  }
+
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [this] { return stopping_ || reopen_ || lines_ > 0; });
+      const std::string events = std::exchange(event_queue_, {});
+      const std::string accesses = std::exchange(access_queue_, {});
+      lines_ = 0;
+      const bool reopen = std::exchange(reopen_, false);
+      const bool last = stopping_;
+      lock.unlock();
+      write_all(STDERR_FILENO, events);
+      if (access_fd_ >= 0) write_all(access_fd_, accesses);
+      if (reopen && access_fd_ > STDERR_FILENO) {
+        ::close(access_fd_);
+        open_access_file();
+      }
+      if (last) return;
+      lock.lock();
+    }
+  }
+
+  LogSettings settings_;
+  std::string instance_;
+  std::atomic<LogLevel> level_{LogLevel::info};
+  int access_fd_ = -1;  // used by the writing thread only, once it runs
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  std::string event_queue_;
+  std::string access_queue_;
+  std::size_t lines_ = 0;
+  bool stopping_ = false;
+  bool reopen_ = false;
+  std::thread thread_;
+};
+
+Writer& writer() {
+  static Writer instance;
+  return instance;
+}
+
+}  // namespace
+
+void LogFields::add_key(std::string_view key) {
+  if (format_ == LogFormat::json) {
+    text_ += ",\"";
+    text_ += key;
+    text_ += "\":";
+  } else {
+    text_ += ' ';
+    text_ += key;
+    text_ += '=';
+  }
+}
+
+LogFields& LogFields::add(std::string_view key, std::string_view value) {
+  add_key(key);
+  if (format_ == LogFormat::json) {
+    append_json_string(text_, value);
+    return *this;
+  }
+  const bool plain = !value.empty() && value.find_first_of(" =\"") == std::string_view::npos;
+  const std::string safe = escaped(value, 1024);
+  if (plain) {
+    text_ += safe;
+  } else {
+    text_ += '"';
+    text_ += safe;
+    text_ += '"';
+  }
+  return *this;
+}
+
+LogFields& LogFields::add_number(std::string_view key, std::int64_t value) {
+  add_key(key);
+  text_ += std::to_string(value);
+  return *this;
+}
+
+namespace log {
+
+void start(const LogSettings& settings, std::string_view instance) {
+  writer().start(settings, instance);
+}
+void stop() { writer().stop(); }
+void reopen() { writer().reopen(); }
+bool enabled(LogLevel level) { return writer().enabled(level); }
+bool access_enabled() { return writer().access_enabled(); }
+LogFormat format() { return writer().format(); }
+std::uint64_t dropped_lines() { return limit_hits(Limit::log_lines); }
+
+void write(LogLevel level, std::string_view event, const LogFields& fields) {
+  std::string line;
+  if (format() == LogFormat::json) {
+    line += "{\"time\":\"";
+    append_time(line);
+    line += "\",\"level\":\"";
+    line += level_name(level);
+    line += "\",\"event\":\"";
+    line += event;
+    line += "\",\"instance\":";
+    append_json_string(line, writer().instance());
+    line += fields.text();
+    line += "}\n";
+  } else {
+    append_time(line);
+    line += ' ';
+    line += level_name(level);
+    line += ' ';
+    line += event;
+    LogFields instance(LogFormat::text);
+    instance.add("instance", writer().instance());
+    line += instance.text();
+    line += fields.text();
+    line += '\n';
+  }
+  writer().push(false, std::move(line));
+}
+
+void write_access(const LogFields& fields) {
+  std::string line;
+  if (format() == LogFormat::json) {
+    line += "{\"time\":\"";
+    append_time(line);
+    line += "\",\"instance\":";
+    append_json_string(line, writer().instance());
+    line += fields.text();
+    line += "}\n";
+  } else {
+    append_time(line);
+    LogFields instance(LogFormat::text);
+    instance.add("instance", writer().instance());
+    line += instance.text();
+    line += fields.text();
+    line += '\n';
+  }
+  writer().push(true, std::move(line));
+}
+
+}  // namespace log
+}  // namespace mcplb

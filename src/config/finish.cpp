@@ -1,0 +1,209 @@
+#include "config/finish.hpp"
+
+#include <array>
+#include <map>
+#include <tuple>
+
+#include <unistd.h>
+
+#include "mcplb/base/limits.hpp"
+#include "mcplb/base/text.hpp"
+
+#include "config/schema.hpp"
+#include "config/tree.hpp"
+
+namespace mcplb::config {
+namespace {
+
+std::string at_index(std::string_view list, std::size_t index) {
+  return std::string(list) + '[' + std::to_string(index) + ']';
+}
+
+std::string quoted(std::string_view text) {
+  return '"' + escaped(text) + '"';
+}
+
+bool is_written(const Node* node) {
+  return node != nullptr && node->kind != Node::Kind::nothing &&
+         !(node->kind == Node::Kind::scalar && node->text.empty());
+}
+
+// True when the list is missing or empty. A list of the wrong type is somebody else's complaint.
+bool is_empty_list(const Node* node) {
+  return !is_written(node) || (node->kind == Node::Kind::list && node->items.empty());
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "mcplb";
+  return name.data();
+}
+
+class Finisher {
+ public:
+  Finisher(const Node& root, Settings& settings, Report& report)
+      : root_(root),
+        settings_(settings),
+        report_(report) {}
+
+  void finish() {
+    if (settings_.instance.empty()) settings_.instance = host_name();
+    check_listeners();
+    check_admin();
+    const Node* pools = lookup(root_, "pools");
+    if (is_empty_list(pools)) {
+      complain("pools", "nothing configured: pools[].backends is missing");
+    }
+    for (std::size_t i = 0; i < settings_.pools.size(); ++i)
+      finish_pool(i);
+  }
+
+ private:
+  // A problem at the value of the path, or at what is nearest to it in the file.
+  void complain(std::string_view path, std::string message) {
+    report_.add(place_of(root_, path), std::move(message));
+  }
+
+  // Remembers where a name was first seen and complains about the second time.
+  using Seen = std::map<std::string, std::string, std::less<>>;
+  void unique(Seen& seen, const std::string& name, const std::string& path, std::string_view what) {
+    if (name.empty()) return;
+    const auto [first, added] = seen.try_emplace(name, path);
+    if (added) return;
+    complain(path, std::string(what) + ' ' + quoted(name) + " is used twice: " + first->second +
+                       " has it, too");
+  }
+
+  void check_listeners() {
+    if (settings_.listeners.empty()) complain("listeners", "listeners needs at least one");
+    Seen addresses;
+    for (std::size_t i = 0; i < settings_.listeners.size(); ++i) {
+      const net::ListenerSettings& listener = settings_.listeners[i];
+      const std::string path = at_index("listeners", i);
+      if (listener.name.empty()) complain(path + ".name", path + ".name must not be empty");
+      unique(listener_names_, listener.name, path + ".name", "the listener name");
+      if (has_port_zero(listener.address)) continue;
+      unique(addresses, listener.address, path + ".address", "the address");
+    }
+    const std::string& admin = settings_.admin.address;
+    if (!has_port_zero(admin)) unique(addresses, admin, "admin.address", "the address");
+  }
+
+  void check_admin() {
+    const admin::Settings& admin = settings_.admin;
+    if (is_loopback(admin.address) || !admin.token.empty()) return;
+    complain("admin.address", "admin.address " + quoted(admin.address) +
+                                  " can be reached from other machines: set admin.token");
+  }
+
+  void finish_pool(std::size_t index) {
+    PoolSettings& pool = settings_.pools[index];
+    const std::string path = at_index("pools", index);
+    if (!is_written(lookup(root_, path + ".name")) && settings_.pools.size() > 1) {
+      complain(path, path + " needs a name, because there are several pools");
+    } else {
+      if (pool.cluster.name.empty()) pool.cluster.name = "default";
+      unique(pool_names_, pool.cluster.name, path + ".name", "the pool name");
+    }
+    check_routes(pool, path);
+    finish_backends(pool, path);
+  }
+
+  void check_routes(const PoolSettings& pool, const std::string& pool_path) {
+    if (pool.routes.empty()) complain(pool_path + ".routes", pool_path + ".routes needs a route");
+    for (std::size_t i = 0; i < pool.routes.size(); ++i) {
+      const std::string& listener = pool.routes[i].listener;
+      if (listener.empty() || listener_names_.contains(listener)) continue;
+      const std::string path = at_index(pool_path + ".routes", i) + ".listener";
+      complain(path, path + ": there is no listener " + quoted(listener));
+    }
+  }
+
+  void finish_backends(PoolSettings& pool, const std::string& pool_path) {
+    const std::string list = pool_path + ".backends";
+    if (is_empty_list(lookup(root_, list))) complain(list, list + " needs at least one backend");
+    std::vector<cluster::BackendSettings>& backends = pool.cluster.backends;
+    if (backends.size() > limits::backends_max) {
+      complain(list, list + " has more than " + std::to_string(limits::backends_max));
+    }
+    Seen ids;
+    for (std::size_t i = 0; i < backends.size(); ++i) {
+      const std::string path = at_index(list, i);
+      cluster::BackendSettings& backend = backends[i];
+      if (!is_written(lookup(root_, path + ".url")) && !is_written(lookup(root_, path + ".dns"))) {
+        complain(path, path + " needs a url");
+      }
+      const bool named = !backend.id.empty();
+      if (!named && !backend.host.empty()) {
+        backend.id = host_port_text({backend.host, backend.port});
+      }
+      unique(ids, backend.id, path + (named ? ".id" : ".url"), "the backend id");
+    }
+  }
+
+  const Node& root_;
+  Settings& settings_;
+  Report& report_;
+  Seen listener_names_;
+  Seen pool_names_;
+};
+
+// Collects the notes of every row in every element of every list.
+class Notes {
+ public:
+  void visit(std::string_view path, const std::string& shown, const void* scope) {
+    for (const Row* row : children(path)) {
+      const std::string key =
+          shown.empty() ? std::string(row->key()) : shown + '.' + std::string(row->key());
+      if (row->is_leaf()) {
+        const std::string note = fallback_note(*row, value_in(*row, scope));
+        if (!note.empty()) notes_.push_back(key + ": " + note);
+      } else if (row->kind == Kind::section) {
+        visit(row->path, key, scope);
+      } else {
+        visit_list(*row, key, scope);
+      }
+    }
+  }
+  std::vector<std::string> take() { return std::move(notes_); }
+
+ private:
+  void visit_list(const Row& row, const std::string& shown, const void* scope) {
+    const std::size_t size = row.list.size(scope);
+    for (std::size_t i = 0; i < size; ++i) {
+      visit(row.path, at_index(shown, i), row.list.const_at(scope, i));
+    }
+  }
+
+  std::vector<std::string> notes_;
+};
+
+// Two equal routes are no error, because pools may be prepared before traffic moves to them.
+void note_shadowed_routes(const Settings& settings, std::vector<std::string>& notes) {
+  std::map<std::tuple<std::string, std::string, std::string>, std::string> seen;
+  for (std::size_t p = 0; p < settings.pools.size(); ++p) {
+    const auto& routes = settings.pools[p].routes;
+    for (std::size_t r = 0; r < routes.size(); ++r) {
+      const std::string path = at_index(at_index("pools", p) + ".routes", r);
+      const auto [first, added] =
+          seen.try_emplace({routes[r].listener, routes[r].host, routes[r].path}, path);
+      if (!added) notes.push_back(path + ": " + first->second + " matches the same requests");
+    }
+  }
+}
+
+}  // namespace
+
+void finish_settings(const Node& root, Settings& settings, Report& report) {
+  Finisher(root, settings, report).finish();
+}
+
+std::vector<std::string> notes_on(const Settings& settings) {
+  Notes visitor;
+  visitor.visit("", "", &settings);
+  std::vector<std::string> notes = visitor.take();
+  note_shadowed_routes(settings, notes);
+  return notes;
+}
+
+}  // namespace mcplb::config

@@ -1,0 +1,202 @@
+#include "config/print.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "mcplb/base/text.hpp"
+
+#include "config/schema.hpp"
+#include "config/values.hpp"
+
+namespace mcplb::config {
+namespace {
+
+constexpr std::string_view mask = "***";
+constexpr std::size_t columns_max = 100;
+
+bool is_plain_char(char c) {
+  const char lower = ascii_lower(c);
+  return is_digit(c) || (lower >= 'a' && lower <= 'z') ||
+         std::string_view("_./-%").find(c) != std::string_view::npos;
+}
+
+// Texts that YAML, or a person, would take for something else when they are not quoted.
+bool wants_quotes(std::string_view text) {
+  if (text.empty() || !std::all_of(text.begin(), text.end(), is_plain_char)) return true;
+  if (is_digit(text.front()) || text.front() == '-' || text.front() == '.') return true;
+  for (const std::string_view word : {"null", "true", "false", "yes", "no", "on", "y", "n"}) {
+    if (equals_ignoring_case(text, word)) return true;
+  }
+  return text.front() == '%';
+}
+
+// Double quoted, as YAML and JSON both read it. "$" is doubled, so that loading leaves it alone.
+std::string quoted(std::string_view text) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += "\\x";
+      out += digits[byte >> 4];
+      out += digits[byte & 15];
+    } else {
+      out += c;
+      if (c == '$') out += c;
+    }
+  }
+  return out + '"';
+}
+
+std::string yaml_text(const std::string& text) {
+  return wants_quotes(text) ? quoted(text) : text;
+}
+
+std::string masked(const Row& row, const std::string& text) {
+  return row.secret && !text.empty() ? std::string(mask) : text;
+}
+
+std::string yaml_value(const Row& row, const Value& value) {
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) {
+    std::string out = "[";
+    for (const std::string& text : *texts) {
+      if (out.size() > 1) out += ", ";
+      out += quoted(masked(row, text));
+    }
+    return out + ']';
+  }
+  const std::string text = masked(row, value_text(row, value));
+  const bool is_text = row.kind == Kind::text || row.kind == Kind::choice;
+  return is_text ? yaml_text(text) : text;
+}
+
+// Whether anything at or below the row is built.
+bool is_built(const Row& row) {
+  if (row.is_leaf()) return row.built != Built::no;
+  const std::vector<const Row*> inside = children(row.path);
+  return std::any_of(inside.begin(), inside.end(), [](const Row* each) { return is_built(*each); });
+}
+
+// What follows "#" in the example: the choices, the meaning, and what is missing.
+std::string documentation(const Row& row) {
+  std::string out = choices_text(row, " | ");
+  if (!out.empty()) out += ". ";
+  out += row.doc;
+  const std::string choices = unbuilt_choices_text(row);
+  if (!choices.empty()) out += ' ' + choices;
+  if (row.built == Built::falls_back) out += " Not built yet: " + std::string(row.note) + '.';
+  return out;
+}
+
+// Comment lines that start at `start` and break between words.
+std::string wrapped(const std::string& start, std::string_view comment) {
+  std::string out;
+  std::string line = start + '#';
+  while (!comment.empty()) {
+    const std::string_view word = comment.substr(0, comment.find(' '));
+    if (line.size() + 1 + word.size() > columns_max) {
+      out += line + '\n';
+      line = start + '#';
+    }
+    line += ' ' + std::string(word);
+    comment.remove_prefix(std::min(comment.size(), word.size() + 1));
+  }
+  return out + line + '\n';
+}
+
+class Printer {
+ public:
+  // `documented`: with what every key means, else only with what is missing.
+  explicit Printer(bool documented) : documented_(documented) {}
+
+  void print(std::string_view path, const void* scope, std::size_t indent) {
+    for (const Row* row : children(path)) {
+      if (row->kind == Kind::list) {
+        print_list(*row, scope, indent);
+      } else if (row->kind == Kind::section) {
+        print_section(*row, scope, indent);
+      } else {
+        print_leaf(*row, scope, indent);
+      }
+    }
+  }
+  std::string take() { return std::move(out_); }
+
+ private:
+  void print_section(const Row& row, const void* scope, std::size_t indent) {
+    const bool outermost = !in_unbuilt_ && !is_built(row);
+    add_line(indent, std::string(row.key()) + ':', row);
+    in_unbuilt_ = in_unbuilt_ || outermost;
+    print(row.path, scope, indent + 2);
+    if (outermost) in_unbuilt_ = false;
+  }
+
+  void print_list(const Row& row, const void* scope, std::size_t indent) {
+    const std::size_t size = row.list.size(scope);
+    add_line(indent, std::string(row.key()) + (size == 0 ? ": []" : ":"), row);
+    for (std::size_t i = 0; i < size; ++i) {
+      dash_ = true;
+      print(row.path, row.list.const_at(scope, i), indent + 4);
+    }
+  }
+
+  void print_leaf(const Row& row, const void* scope, std::size_t indent) {
+    const Value value = value_in(row, scope);
+    const std::string line = std::string(row.key()) + ": " + yaml_value(row, value);
+    add_line(indent, line, row, documented_ ? "" : fallback_note(row, value));
+  }
+
+  std::string comment_on(const Row& row, std::string_view note) const {
+    // Keys of a part that is missing as a whole do not repeat it.
+    const bool missing = !in_unbuilt_ && !is_built(row);
+    if (!documented_) return missing ? "not built yet" : std::string(note);
+    return documentation(row) + (missing ? " Not built yet." : "");
+  }
+
+  // One line of a key, with its comment behind it or, when that gets too long, above it.
+  void add_line(std::size_t indent, const std::string& line, const Row& row,
+                std::string_view note = "") {
+    const std::string comment = comment_on(row, note);
+    std::string start(indent, ' ');
+    if (documented_ && row.parent().empty()) out_ += '\n';
+    const bool above = start.size() + line.size() + comment.size() + 4 > columns_max;
+    if (above) out_ += wrapped(start, comment);
+    if (std::exchange(dash_, false)) start[indent - 2] = '-';
+    out_ += start + line;
+    if (!above && !comment.empty()) out_ += "  # " + comment;
+    out_ += '\n';
+  }
+
+  bool documented_;
+  bool dash_ = false;        // the next line is the first of a list's element
+  bool in_unbuilt_ = false;  // inside of a section of which nothing is built
+  std::string out_;
+};
+
+}  // namespace
+
+std::string print_effective(const Settings& settings) {
+  Printer printer(false);
+  printer.print("", &settings, 0);
+  return printer.take();
+}
+
+std::string every_key_example() {
+  Settings settings;
+  PoolSettings pool;
+  cluster::BackendSettings backend;
+  backend.host = "127.0.0.1";
+  backend.port = 3001;
+  pool.cluster.backends.push_back(backend);
+  settings.pools.push_back(pool);
+  Printer printer(true);
+  printer.print("", &settings, 0);
+  return "# Every key at its default. Made from the schema: see src/config/README.md.\n"
+         "# yaml-language-server: $schema=mcplb.schema.json\n" +
+         printer.take();
+}
+
+}  // namespace mcplb::config

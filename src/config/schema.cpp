@@ -1,0 +1,374 @@
+#include "config/schema.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+#include "mcplb/base/limits.hpp"
+#include "mcplb/config/settings.hpp"
+
+namespace mcplb::config {
+namespace {
+
+constexpr Row row(std::string_view path, Kind kind, const Access& access, std::string_view doc) {
+  Row made;
+  made.path = path;
+  made.kind = kind;
+  made.doc = doc;
+  made.access = access;
+  return made;
+}
+
+constexpr Row section(std::string_view path, std::string_view doc) {
+  return row(path, Kind::section, {}, doc);
+}
+
+constexpr Row list(std::string_view path, const ListAccess& elements, std::string_view doc) {
+  Row made = row(path, Kind::list, {}, doc);
+  made.list = elements;
+  return made;
+}
+
+struct Range {
+  std::int64_t min;
+  std::int64_t max;
+};
+
+constexpr Row ranged(Row made, Range range) {
+  made.min = range.min;
+  made.max = range.max;
+  return made;
+}
+
+constexpr Row duration(std::string_view path, const Access& access, Range range,
+                       std::string_view doc) {
+  return ranged(row(path, Kind::duration, access, doc), range);
+}
+
+constexpr Row size(std::string_view path, const Access& access, Range range, std::string_view doc) {
+  return ranged(row(path, Kind::size, access, doc), range);
+}
+
+constexpr Row integer(std::string_view path, const Access& access, Range range,
+                      std::string_view doc) {
+  return ranged(row(path, Kind::integer, access, doc), range);
+}
+
+constexpr Row choice(std::string_view path, const Access& access, std::span<const Choice> choices,
+                     std::string_view doc) {
+  Row made = row(path, Kind::choice, access, doc);
+  made.choices = choices;
+  return made;
+}
+
+constexpr Row boolean(std::string_view path, const Access& access, std::string_view doc) {
+  return row(path, Kind::boolean, access, doc);
+}
+
+constexpr Row text(std::string_view path, const Access& access, std::string_view doc) {
+  return row(path, Kind::text, access, doc);
+}
+
+constexpr Row texts(std::string_view path, const Access& access, std::string_view doc) {
+  return row(path, Kind::text_list, access, doc);
+}
+
+// A key whose part is not built has no field.
+constexpr Access nowhere{};
+
+constexpr std::int64_t second = 1000;
+constexpr std::int64_t minute = 60 * second;
+constexpr std::int64_t hour = 60 * minute;
+constexpr std::int64_t kib = 1024;
+constexpr std::int64_t mib = 1024 * kib;
+
+constexpr Range pause{0, 24 * hour};  // zero is off
+constexpr Range wait{1, 24 * hour};   // zero would mean "at once"
+constexpr Range connecting{1, 10 * minute};
+constexpr Range counted{1, 100};
+
+constexpr Choice log_levels[] = {{"debug"}, {"info"}, {"warn"}, {"error"}};
+constexpr Choice log_formats[] = {{"text"}, {"json"}};
+constexpr Choice balances[] = {{"round_robin"}, {"least_connections"}, {"session_hash"}};
+constexpr Choice identities[] = {{"learned"}, {"sealed", Built::no}, {"none"}};
+constexpr Choice losses[] = {
+    {"reestablish", Built::falls_back, "not_found"}, {"not_found"}, {"reroute", Built::no}};
+constexpr Choice unknowns[] = {{"ask", Built::falls_back, "not_found"}, {"not_found"}, {"forward"}};
+constexpr Choice bindings[] = {{"none"}, {"authorization", Built::no}};
+constexpr Choice health_checks[] = {{"tcp"}, {"http", Built::no}, {"mcp", Built::no}};
+constexpr Choice tls_versions[] = {{"1.2"}, {"1.3"}};
+
+// A backend's url is kept as host and port.
+Value get_url(const void* scope) {
+  const auto& backend = *static_cast<const cluster::BackendSettings*>(scope);
+  if (backend.host.empty()) return std::string();
+  return "http://" + host_port_text({backend.host, backend.port});
+}
+void set_url(void* scope, const Value& value) {
+  auto& backend = *static_cast<cluster::BackendSettings*>(scope);
+  const HostPort address = parse_backend_url(std::get<std::string>(value));
+  backend.host = address.host;
+  backend.port = address.port;
+}
+constexpr Access backend_url{scope_tag<cluster::BackendSettings>, get_url, set_url};
+
+// Short names for the paths of members below.
+template <auto field>
+inline constexpr Access pool = at<&PoolSettings::cluster, field>;
+template <auto field>
+inline constexpr Access health = at<&PoolSettings::cluster, &cluster::PoolSettings::health, field>;
+template <auto field>
+inline constexpr Access pin = at<&PoolSettings::cluster, &cluster::PoolSettings::pin, field>;
+template <auto field>
+inline constexpr Access keepalive =
+    at<&PoolSettings::cluster, &cluster::PoolSettings::keepalive, field>;
+template <auto field>
+inline constexpr Access sessions = at<&PoolSettings::sessions, field>;
+template <auto field>
+inline constexpr Access forward = at<&PoolSettings::forward, field>;
+
+using cluster::BackendSettings;
+using cluster::HealthSettings;
+using proxy::ClientSettings;
+using proxy::ForwardSettings;
+using proxy::RouteSettings;
+using Cluster = cluster::PoolSettings;
+using Sessions = session::Settings;
+
+constexpr Row rows[] = {
+    text("instance", at<&Settings::instance>,
+         "Name of this balancer in logs and metrics. Empty: the host name.")
+        .checked(check_name),
+    list("listeners[]", list_at<&Settings::listeners>, "Where clients connect."),
+    text("listeners[].address", at<&net::ListenerSettings::address>,
+         "host:port, [v6]:port or unix:/path. Port 0 is any free one.")
+        .checked(check_listen_address),
+    text("listeners[].name", at<&net::ListenerSettings::name>, "What routes call it.")
+        .checked(check_name),
+    section("listeners[].tls", "Serve TLS here."),
+    text("listeners[].tls.certificate", nowhere, "File with the certificate chain (PEM).")
+        .not_built(),
+    text("listeners[].tls.key", nowhere, "File with the private key (PEM).").not_built(),
+    choice("listeners[].tls.min_version", nowhere, tls_versions, "The oldest version to accept.")
+        .not_built("1.2"),
+
+    section("admin", "The dashboard, metrics and the admin API."),
+    text("admin.address", at<&Settings::admin, &admin::Settings::address>,
+         "Where it listens. Not loopback: a token is required.")
+        .checked(check_listen_address),
+    text("admin.token", at<&Settings::admin, &admin::Settings::token>,
+         "Asked for as Authorization: Bearer. Empty: none.")
+        .kept_secret(),
+
+    ranged(row("workers", Kind::count_or_auto, at<&Settings::workers>,
+               "Threads that serve. auto: one per usable core."),
+           {1, 1024}),
+    texts("secrets", at<&Settings::secrets>,
+          "Keys for sealed ids and credential binding. The first signs, all verify.")
+        .kept_secret(),
+    texts("trusted_proxies", at<&Settings::client, &ClientSettings::trusted_proxies>,
+          "CIDRs whose X-Forwarded-* and X-Request-Id are believed.")
+        .checked(check_network),
+
+    section("resolver", "Which DNS servers to ask."),
+    texts("resolver.servers", nowhere, "Empty: the system's.").not_built(),
+
+    section("store", "Where sessions are shared with other instances."),
+    section("store.redis", "Without a url, sessions live in this process only."),
+    text("store.redis.url", nowhere, "redis://[user:password@]host:port/db, rediss:// for TLS.")
+        .not_built()
+        .kept_secret(),
+    text("store.redis.prefix", nowhere, "What all keys begin with.").not_built("mcplb"),
+    duration("store.redis.timeout", nowhere, connecting, "Of one command.").not_built("250ms"),
+
+    list("pools[]", list_at<&Settings::pools>, "The MCP servers, each with its replicas."),
+    text("pools[].name", pool<&Cluster::name>, "Needed when there are several pools.")
+        .checked(check_name),
+    list("pools[].routes[]", list_at<&PoolSettings::routes>,
+         "What comes here: host first (exact, *.suffix, *), then the longest path prefix."),
+    text("pools[].routes[].listener", at<&RouteSettings::listener>,
+         "Name of a listener. Empty: every one."),
+    text("pools[].routes[].host", at<&RouteSettings::host>, "example.org, *.example.org or *.")
+        .checked(check_route_host),
+    text("pools[].routes[].path", at<&RouteSettings::path>,
+         "A prefix of whole segments: /a matches /a and /a/b.")
+        .checked(check_route_path),
+    boolean("pools[].routes[].strip_prefix", at<&RouteSettings::strip_prefix>,
+            "Remove `path` before the backend sees the request."),
+    choice("pools[].balance", pool<&Cluster::balance>, balances,
+           "Who serves a request that no session binds."),
+    text("pools[].hash_on", pool<&Cluster::hash_on>,
+         "For session_hash: session, client_ip, header:NAME or cookie:NAME.")
+        .checked(check_hash_on),
+    section("pools[].pin", "A request may name its backend. Owned sessions win."),
+    text("pools[].pin.header", pin<&cluster::Pin::header>, "A header with the id of a backend.")
+        .checked(check_field_name),
+    text("pools[].pin.cookie", pin<&cluster::Pin::cookie>,
+         "A cookie with the id of a backend. We set it, too.")
+        .checked(check_field_name),
+
+    section("pools[].sessions", "How sessions find the backend that holds them."),
+    choice("pools[].sessions.identity", sessions<&Sessions::identity>, identities,
+           "learned: ids stay as they are. none: no affinity."),
+    duration("pools[].sessions.idle_timeout", sessions<&Sessions::idle_timeout>, {1, 720 * hour},
+             "A session unused for this long is forgotten. Longer than the backends' own."),
+    choice("pools[].sessions.on_backend_loss", sessions<&Sessions::on_backend_loss>, losses,
+           "When the backend of a session is gone."),
+    choice("pools[].sessions.on_unknown", sessions<&Sessions::on_unknown>, unknowns,
+           "forward: to any backend, they share sessions."),
+    integer("pools[].sessions.max_per_backend", sessions<&Sessions::max_per_backend>,
+            {0, 1'000'000}, "Sessions that one backend may hold. 0: no cap.")
+        .not_built(),
+    boolean("pools[].sessions.delete_on_expiry", sessions<&Sessions::delete_on_expiry>,
+            "Send DELETE to the owner when a session expires.")
+        .acts_as("nothing is sent when a session expires"),
+    choice("pools[].sessions.bind", sessions<&Sessions::bind>, bindings,
+           "authorization: a session answers only to who opened it."),
+
+    section("pools[].health", "How backends are watched."),
+    choice("pools[].health.check", health<&HealthSettings::check>, health_checks,
+           "tcp: a connection is accepted."),
+    text("pools[].health.path", health<&HealthSettings::path>,
+         "For http (default /health) and mcp (default /mcp).")
+        .not_built(),
+    text("pools[].health.host", health<&HealthSettings::host>,
+         "Host header of checks. Empty: the backend's own.")
+        .not_built(),
+    duration("pools[].health.interval", health<&HealthSettings::interval>, wait,
+             "Between two checks of one backend."),
+    duration("pools[].health.timeout", health<&HealthSettings::timeout>, connecting,
+             "Of one check."),
+    integer("pools[].health.rise", health<&HealthSettings::rise>, counted,
+            "Good checks in a row that bring a backend back."),
+    integer("pools[].health.fall", health<&HealthSettings::fall>, counted,
+            "Bad checks in a row that take it out."),
+    duration("pools[].health.slow_start", health<&HealthSettings::slow_start>, pause,
+             "How long a backend that came back gets less than its share.")
+        .not_built(),
+    section("pools[].health.passive", "Failed requests take a backend out, too."),
+    integer("pools[].health.passive.failures", nowhere, {0, 100}, "In a row. 0: never.")
+        .not_built("5"),
+    duration("pools[].health.passive.eject_for", nowhere, wait, "How long it stays out.")
+        .not_built("10s"),
+    ranged(row("pools[].health.passive.max_ejected", Kind::percent, nowhere,
+               "The most of a pool that may be out because of this."),
+           {0, 100})
+        .not_built("50%"),
+
+    section("pools[].drain", "Backends that are being emptied."),
+    duration("pools[].drain.timeout", at<&PoolSettings::drain_timeout>, pause,
+             "After this, sessions that are left are cut.")
+        .acts_as("backends cannot be drained"),
+
+    section("pools[].timeouts", "How long each step of a request may take."),
+    duration("pools[].timeouts.connect", pool<&Cluster::connect_timeout>, connecting,
+             "Opening a connection to a backend."),
+    duration("pools[].timeouts.request_body", forward<&ForwardSettings::request_body>, wait,
+             "Between two reads of a request's body."),
+    duration("pools[].timeouts.response_head", forward<&ForwardSettings::response_head>, wait,
+             "Until a backend begins to answer. Tools are slow."),
+    duration("pools[].timeouts.stream_idle", forward<&ForwardSettings::stream_idle>, wait,
+             "Between two reads of a response's body."),
+
+    section("pools[].keepalive", "Idle connections to the backends."),
+    duration("pools[].keepalive.idle", keepalive<&cluster::KeepaliveSettings::idle>, wait,
+             "Close after this. Less than the backends' own (Node, uvicorn: 5s)."),
+    integer("pools[].keepalive.max_idle_per_backend",
+            keepalive<&cluster::KeepaliveSettings::max_idle_per_backend>, {0, 65'536},
+            "Kept per worker."),
+    duration("pools[].heartbeat", forward<&ForwardSettings::heartbeat>, pause,
+             "SSE comment on idle event streams. 0s: never."),
+    integer("pools[].retries", forward<&ForwardSettings::retries>, {0, 10},
+            "Further tries after the first, all causes together."),
+
+    list("pools[].backends[]", list_at<&PoolSettings::cluster, &Cluster::backends>,
+         "The replicas, the only thing without a default."),
+    text("pools[].backends[].url", backend_url, "http://host:port.").checked(check_backend_url),
+    integer("pools[].backends[].weight", at<&BackendSettings::weight>, {1, limits::weight_max},
+            "Its share, relative to the others."),
+    text("pools[].backends[].id", at<&BackendSettings::id>, "Empty: host:port.")
+        .checked(check_name),
+    section("pools[].backends[].tls", "For https:// URLs."),
+    text("pools[].backends[].tls.ca", nowhere, "File with the CAs to trust (PEM).").not_built(),
+    boolean("pools[].backends[].tls.verify", nowhere, "Check the certificate.").not_built("true"),
+    text("pools[].backends[].dns", nowhere,
+         "Instead of url: every address behind the name is a backend.")
+        .not_built(),
+    duration("pools[].backends[].refresh", nowhere, wait, "How often dns is asked.")
+        .not_built("5s"),
+
+    section("limits", "What clients may cost us."),
+    size("limits.request_bytes_max", at<&Settings::http, &http::Settings::request_bytes_max>,
+         {kib, 1024 * mib}, "A request's body. It is read whole before a backend is chosen."),
+    size("limits.head_bytes_max", at<&Settings::http, &http::Settings::head_bytes_max>, {kib, mib},
+         "A request's or reply's head."),
+    integer("limits.headers_max", at<&Settings::http, &http::Settings::headers_max>, {1, 10'000},
+            "Header lines of one head."),
+    integer("limits.client_connections_max",
+            at<&Settings::client, &ClientSettings::client_connections_max>, {1, 1'000'000},
+            "In the whole process."),
+    duration("limits.head_timeout", at<&Settings::client, &ClientSettings::head_timeout>, wait,
+             "A request's head, from its first byte to its last."),
+    duration("limits.client_idle_timeout",
+             at<&Settings::client, &ClientSettings::client_idle_timeout>, wait,
+             "Between two requests of one connection."),
+
+    section("log", "Events go to stderr, one a line."),
+    choice("log.level", at<&Settings::log, &LogSettings::level>, log_levels,
+           "The least that is written."),
+    choice("log.format", at<&Settings::log, &LogSettings::format>, log_formats,
+           "json when a machine reads it."),
+    text("log.access", at<&Settings::log, &LogSettings::access>,
+         "off, stdout or a file's path: one line a request.")
+        .checked(check_access_log),
+
+    section("registration", "Backends that announce themselves over the admin API."),
+    boolean("registration.enabled", nowhere, "Accept them.").not_built("false"),
+    duration("registration.node_timeout", nowhere, wait, "Silent for this long: unhealthy.")
+        .not_built("15s"),
+    duration("registration.cleanup_interval", nowhere, wait, "Silent for this much more: removed.")
+        .not_built("30s"),
+
+    section("tracing", "Spans over OTLP."),
+    text("tracing.otlp_endpoint", nowhere, "Empty: off.").not_built(),
+
+    duration("shutdown_delay", at<&Settings::shutdown_delay>, pause,
+             "Between turning not ready and no longer accepting."),
+    duration("shutdown_timeout", at<&Settings::shutdown_timeout>, pause,
+             "How long requests and streams may take to end."),
+};
+
+// The struct that a row's getter gets: that of the innermost list around it.
+constexpr Scope scope_of(std::string_view path) {
+  const std::string_view parent = path.substr(0, std::max<std::size_t>(path.rfind('.') + 1, 1) - 1);
+  const std::size_t brackets = parent.rfind("[]");
+  if (brackets == std::string_view::npos) return scope_tag<Settings>;
+  for (const Row& each : rows) {
+    if (each.path == parent.substr(0, brackets + 2)) return each.list.element;
+  }
+  return Scope::none;
+}
+
+constexpr bool scopes_match() {
+  for (const Row& each : rows) {
+    const Scope scope = each.kind == Kind::list ? each.list.scope : each.access.scope;
+    if (scope != Scope::none && scope != scope_of(each.path)) return false;
+  }
+  return true;
+}
+static_assert(scopes_match(), "a row's field is no member of the struct at its path");
+
+}  // namespace
+
+std::span<const Row> schema() {
+  return rows;
+}
+
+std::vector<const Row*> children(std::string_view parent) {
+  std::vector<const Row*> found;
+  for (const Row& each : rows) {
+    if (each.parent() == parent) found.push_back(&each);
+  }
+  return found;
+}
+
+}  // namespace mcplb::config

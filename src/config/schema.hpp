@@ -1,0 +1,103 @@
+// The table behind everything: what may be configured, what it means, and where it goes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "config/access.hpp"
+
+namespace mcplb::config {
+
+enum class Kind : std::uint8_t {
+  section,  // a map of further keys
+  list,     // a list of maps of further keys
+  duration,
+  size,
+  integer,
+  count_or_auto,  // an integer, or "auto" which is 0
+  percent,
+  boolean,
+  choice,
+  text,
+  text_list
+};
+
+enum class Built : std::uint8_t {
+  yes,
+  no,         // refused when it asks for something
+  falls_back  // accepted, acts as another value does; a note says so
+};
+
+// One value of a choice. Choices stand in the order of their enumeration.
+struct Choice {
+  std::string_view name;
+  Built built = Built::yes;
+  std::string_view acts_as = "";
+};
+
+struct Row {
+  std::string_view path;  // "pools[].health.interval"; "[]" marks a list of maps
+  Kind kind = Kind::section;
+  std::string_view doc;
+  Access access;         // none: the key is known, but has no field yet
+  ListAccess list;       // of Kind::list
+  std::int64_t min = 0;  // of numbers, durations (ms), sizes (bytes)
+  std::int64_t max = 0;
+  std::span<const Choice> choices;  // of Kind::choice
+  Check check = nullptr;            // of texts, and of each text in a list
+  std::string_view fixed = "";      // the default, as text, of a key without a field
+  Built built = Built::yes;
+  std::string_view note = "";  // what happens instead, for Built::falls_back
+  bool secret = false;         // never shown
+
+  constexpr Row checked(Check by) const {
+    Row row = *this;
+    row.check = by;
+    return row;
+  }
+  constexpr Row not_built(std::string_view default_text = "") const {
+    Row row = *this;
+    row.built = Built::no;
+    row.fixed = default_text;
+    return row;
+  }
+  constexpr Row acts_as(std::string_view what) const {
+    Row row = *this;
+    row.built = Built::falls_back;
+    row.note = what;
+    return row;
+  }
+  constexpr Row kept_secret() const {
+    Row row = *this;
+    row.secret = true;
+    return row;
+  }
+
+  // "interval"; of a list without its brackets.
+  constexpr std::string_view key() const {
+    std::string_view name = path.substr(path.rfind('.') + 1);
+    if (name.substr(name.size() - std::min<std::size_t>(2, name.size())) == "[]") {
+      name.remove_suffix(2);
+    }
+    return name;
+  }
+  // "pools[].health"; "" at the top.
+  constexpr std::string_view parent() const {
+    const std::size_t dot = path.rfind('.');
+    return dot == std::string_view::npos ? std::string_view() : path.substr(0, dot);
+  }
+  constexpr bool is_leaf() const { return kind != Kind::section && kind != Kind::list; }
+};
+
+// All rows, a section or list before its keys, in the order in which they are printed.
+std::span<const Row> schema();
+// The rows one level below a path; "" is the top.
+std::vector<const Row*> children(std::string_view parent);
+// The row's value in a scope, or its fixed default when it has no field.
+Value value_in(const Row& row, const void* scope);
+// The sentence for the notes when the row's value acts differently for now, else "".
+std::string fallback_note(const Row& row, const Value& value);
+
+}  // namespace mcplb::config

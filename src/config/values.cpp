@@ -1,0 +1,234 @@
+#include "config/values.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <optional>
+
+#include "mcplb/base/text.hpp"
+
+namespace mcplb::config {
+namespace {
+
+struct Unit {
+  std::string_view name;
+  std::int64_t factor;
+};
+// The largest first: a value is printed in the largest unit that divides it.
+constexpr std::array<Unit, 4> durations{{{"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
+constexpr std::array<Unit, 4> sizes{
+    {{"GiB", 1024 * 1024 * 1024}, {"MiB", 1024 * 1024}, {"KiB", 1024}, {"B", 1}}};
+constexpr std::string_view duration_examples = "250ms, 30s, 5m, 1h";
+constexpr std::string_view size_examples = "512B, 64KiB, 4MiB, 1GiB";
+
+std::string quoted(const Row& row, std::string_view text) {
+  return row.secret ? std::string("the value") : '"' + escaped(text) + '"';
+}
+
+ParsedValue wrong(std::string what) {
+  return {Value{}, std::move(what)};
+}
+
+std::string join(std::initializer_list<std::string_view> parts) {
+  std::string out;
+  for (const std::string_view part : parts)
+    out += part;
+  return out;
+}
+
+std::string in_units(std::span<const Unit> units, std::int64_t value) {
+  // Zero is divisible by all units; the middle one reads best: 0s, and 0B for sizes.
+  if (value == 0) return units.data() == durations.data() ? "0s" : "0B";
+  const auto unit = std::find_if(units.begin(), units.end(),
+                                 [&](const Unit& each) { return value % each.factor == 0; });
+  return std::to_string(value / unit->factor) + std::string(unit->name);
+}
+
+std::string number_text(const Row& row, std::int64_t number) {
+  switch (row.kind) {
+    case Kind::duration:
+      return in_units(durations, number);
+    case Kind::size:
+      return in_units(sizes, number);
+    case Kind::percent:
+      return std::to_string(number) + "%";
+    default:
+      return std::to_string(number);
+  }
+}
+
+ParsedValue in_range(const Row& row, const std::string& text, std::uint64_t number) {
+  if (number <= static_cast<std::uint64_t>(row.max) &&
+      number >= static_cast<std::uint64_t>(row.min)) {
+    return {static_cast<std::int64_t>(number), ""};
+  }
+  return wrong(quoted(row, text) + " is out of range: " + range_text(row));
+}
+
+// "1.5s" with whole and fraction digits, then the unit. Bigger than any range is fine: in_range
+// refuses it, so the product only must not wrap around.
+std::optional<std::uint64_t> scaled(std::string_view digits, std::int64_t factor) {
+  const std::size_t dot = digits.find('.');
+  const auto whole = parse_decimal(digits.substr(0, dot));
+  if (!whole || *whole > std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
+  const auto unit = static_cast<std::uint64_t>(factor);
+  if (dot == std::string_view::npos) return *whole * unit;
+  const std::string_view fraction = digits.substr(dot + 1);
+  const auto part = parse_decimal(fraction);
+  if (!part || fraction.size() > 3) return std::nullopt;
+  std::uint64_t scale = 1;
+  for (std::size_t i = 0; i < fraction.size(); ++i)
+    scale *= 10;
+  if (*part * unit % scale != 0) return std::nullopt;
+  return *whole * unit + *part * unit / scale;
+}
+
+ParsedValue parse_with_unit(const Row& row, const std::string& text) {
+  const bool duration = row.kind == Kind::duration;
+  const std::span<const Unit> units = duration ? std::span<const Unit>(durations) : sizes;
+  const std::string_view examples = duration ? duration_examples : size_examples;
+  const std::string_view view = text;
+  const std::size_t end = std::min(view.find_first_not_of("0123456789."), view.size());
+  const std::string_view name = view.substr(end);
+  if (end > 0 && name.empty()) {
+    return wrong(join({quoted(row, text), " needs a unit: ", examples}));
+  }
+  const auto unit =
+      std::find_if(units.begin(), units.end(), [&](const Unit& each) { return each.name == name; });
+  if (unit != units.end()) {
+    const auto value = scaled(view.substr(0, end), unit->factor);
+    if (value) return in_range(row, text, *value);
+  }
+  return wrong(
+      join({quoted(row, text), duration ? " is no duration: " : " is no size: ", examples}));
+}
+
+ParsedValue parse_integer(const Row& row, const std::string& text) {
+  const auto number = parse_decimal(text);
+  if (number) return in_range(row, text, *number);
+  return wrong(quoted(row, text) + " is no whole number: " + range_text(row));
+}
+
+ParsedValue parse_percent(const Row& row, const std::string& text) {
+  const bool marked = !text.empty() && text.back() == '%';
+  const auto number = parse_decimal(std::string_view(text).substr(0, text.size() - marked));
+  if (marked && number) return in_range(row, text, *number);
+  return wrong(quoted(row, text) + " is no percentage: " + range_text(row));
+}
+
+ParsedValue parse_choice(const Row& row, const std::string& text) {
+  const auto found = std::find_if(row.choices.begin(), row.choices.end(),
+                                  [&](const Choice& choice) { return choice.name == text; });
+  if (found != row.choices.end()) return {std::int64_t{found - row.choices.begin()}, ""};
+  return wrong(quoted(row, text) + " is none of " + choices_text(row, ", "));
+}
+
+ParsedValue parse_text(const Row& row, std::string text) {
+  if (row.check != nullptr) {
+    std::string what = row.check(text);
+    if (!what.empty()) return wrong(std::move(what));
+  }
+  return {std::move(text), ""};
+}
+
+}  // namespace
+
+ParsedValue parse_value(const Row& row, const std::string& text) {
+  switch (row.kind) {
+    case Kind::duration:
+    case Kind::size:
+      return parse_with_unit(row, text);
+    case Kind::percent:
+      return parse_percent(row, text);
+    case Kind::integer:
+      return parse_integer(row, text);
+    case Kind::count_or_auto:
+      return text == "auto" ? ParsedValue{std::int64_t{0}, ""} : parse_integer(row, text);
+    case Kind::boolean:
+      if (text == "true" || text == "false") return {std::int64_t{text == "true"}, ""};
+      return wrong(quoted(row, text) + " is neither true nor false");
+    case Kind::choice:
+      return parse_choice(row, text);
+    default:
+      return parse_text(row, text);
+  }
+}
+
+std::string value_text(const Row& row, const Value& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  const auto* number = std::get_if<std::int64_t>(&value);
+  if (number == nullptr) return "";
+  if (row.kind == Kind::boolean) return *number != 0 ? "true" : "false";
+  if (row.kind == Kind::count_or_auto && *number == 0) return "auto";
+  if (row.kind == Kind::choice) {
+    return std::string(row.choices[static_cast<std::size_t>(*number)].name);
+  }
+  return number_text(row, *number);
+}
+
+std::string range_text(const Row& row) {
+  if (row.max == 0) return "";
+  const std::string range = number_text(row, row.min) + " to " + number_text(row, row.max);
+  return row.kind == Kind::count_or_auto ? "auto or " + range : range;
+}
+
+std::string choices_text(const Row& row, std::string_view separator) {
+  std::string out;
+  for (const Choice& choice : row.choices) {
+    if (!out.empty()) out += separator;
+    out += choice.name;
+  }
+  return out;
+}
+
+std::string unbuilt_choices_text(const Row& row) {
+  std::string out;
+  for (const Choice& choice : row.choices) {
+    if (choice.built == Built::yes) continue;
+    out += join({out.empty() ? "Not built yet: " : ", ", choice.name});
+    if (!choice.acts_as.empty()) out += join({" (acts as ", choice.acts_as, ")"});
+  }
+  return out.empty() ? out : out + '.';
+}
+
+Value value_in(const Row& row, const void* scope) {
+  if (row.access) return row.access.get(scope);
+  if (row.kind == Kind::text_list) return std::vector<std::string>();
+  return parse_value(row, std::string(row.fixed)).value;
+}
+
+namespace {
+
+// Empty, zero and false ask for nothing.
+bool asks_for_something(const Value& value) {
+  if (const auto* number = std::get_if<std::int64_t>(&value)) return *number != 0;
+  if (const auto* text = std::get_if<std::string>(&value)) return !text->empty();
+  return !std::get<std::vector<std::string>>(value).empty();
+}
+
+const Choice* chosen(const Row& row, const Value& value) {
+  if (row.kind != Kind::choice) return nullptr;
+  return &row.choices[static_cast<std::size_t>(std::get<std::int64_t>(value))];
+}
+
+}  // namespace
+
+std::string fallback_note(const Row& row, const Value& value) {
+  const Choice* choice = chosen(row, value);
+  if (choice != nullptr && choice->built == Built::falls_back) {
+    return join({choice->name, " is not built yet and acts as ", choice->acts_as});
+  }
+  if (row.built != Built::falls_back || !asks_for_something(value)) return "";
+  return join({"not built yet: ", row.note});
+}
+
+Missing missing_feature(const Row& row, const Value& value) {
+  const Choice* choice = chosen(row, value);
+  if (choice != nullptr && choice->built == Built::no) return {true, choice->name};
+  if (row.built != Built::no || !asks_for_something(value)) return {};
+  const ParsedValue fixed = row.access ? ParsedValue{} : parse_value(row, std::string(row.fixed));
+  const bool is_default = row.kind != Kind::text_list && !row.access && value == fixed.value;
+  return {!is_default, ""};
+}
+
+}  // namespace mcplb::config

@@ -1,0 +1,135 @@
+#include "mcplb/http/head.hpp"
+
+#include <array>
+#include <utility>
+
+#include "mcplb/base/text.hpp"
+
+namespace mcplb::http {
+namespace {
+
+struct KnownName {
+  std::string_view text;
+  Name name;
+};
+
+constexpr std::array known_names{
+    KnownName{"accept", Name::accept},
+    KnownName{"accept-encoding", Name::accept_encoding},
+    KnownName{"authorization", Name::authorization},
+    KnownName{"connection", Name::connection},
+    KnownName{"content-encoding", Name::content_encoding},
+    KnownName{"content-length", Name::content_length},
+    KnownName{"content-type", Name::content_type},
+    KnownName{"cookie", Name::cookie},
+    KnownName{"date", Name::date},
+    KnownName{"expect", Name::expect},
+    KnownName{"host", Name::host},
+    KnownName{"keep-alive", Name::keep_alive},
+    KnownName{"last-event-id", Name::last_event_id},
+    KnownName{"mcp-method", Name::mcp_method},
+    KnownName{"mcp-name", Name::mcp_name},
+    KnownName{"mcp-protocol-version", Name::mcp_protocol_version},
+    KnownName{"mcp-session-id", Name::mcp_session_id},
+    KnownName{"proxy-authenticate", Name::proxy_authenticate},
+    KnownName{"proxy-authorization", Name::proxy_authorization},
+    KnownName{"proxy-connection", Name::proxy_connection},
+    KnownName{"te", Name::te},
+    KnownName{"trailer", Name::trailer},
+    KnownName{"transfer-encoding", Name::transfer_encoding},
+    KnownName{"upgrade", Name::upgrade},
+    KnownName{"x-forwarded-for", Name::x_forwarded_for},
+    KnownName{"x-forwarded-host", Name::x_forwarded_host},
+    KnownName{"x-forwarded-proto", Name::x_forwarded_proto},
+    KnownName{"x-real-ip", Name::x_real_ip},
+    KnownName{"x-request-id", Name::x_request_id},
+};
+static_assert(known_names.size() + 1 == static_cast<std::size_t>(Name::count_));
+
+// Length and first letter tell the known names apart, so a look-up is one load and one compare.
+constexpr std::size_t length_max = 20;
+constexpr std::size_t letters = 32;  // the low five bits of a letter are the same in both cases
+constexpr std::uint8_t no_name = 0xff;
+using Slots = std::array<std::uint8_t, (length_max + 1) * letters>;
+
+constexpr std::size_t slot_of(std::string_view text) {
+  return text.size() * letters + (static_cast<unsigned char>(text.front()) & (letters - 1));
+}
+
+constexpr Slots make_slots() {
+  Slots slots{};
+  for (auto& slot : slots)
+    slot = no_name;
+  for (std::size_t i = 0; i < known_names.size(); ++i) {
+    slots[slot_of(known_names[i].text)] = static_cast<std::uint8_t>(i);
+  }
+  return slots;
+}
+constexpr Slots slots = make_slots();
+
+constexpr bool every_name_has_its_slot() {
+  for (std::size_t i = 0; i < known_names.size(); ++i) {
+    if (slots[slot_of(known_names[i].text)] != i) return false;
+  }
+  return true;
+}
+static_assert(every_name_has_its_slot(), "two names share length and first letter");
+
+}  // namespace
+
+Name name_of(std::string_view text) {
+  if (text.empty() || text.size() > length_max) return Name::other;
+  const std::uint8_t slot = slots[slot_of(text)];
+  if (slot == no_name) return Name::other;
+  const KnownName& known = known_names[slot];
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (ascii_lower(text[i]) != known.text[i]) return Name::other;
+  }
+  return known.name;
+}
+
+void Fields::add(std::string_view name, std::string_view value) {
+  const Name id = name_of(name);
+  fields_.push_back(Field{id, name, value});
+  present_ |= std::uint64_t{1} << static_cast<unsigned>(id);
+}
+
+std::string_view Fields::get(Name id) const {
+  if (!has(id)) return {};
+  for (const Field& field : fields_) {
+    if (field.id == id) return field.value;
+  }
+  return {};
+}
+
+std::string_view Fields::get(std::string_view name) const {
+  for (const Field& field : fields_) {
+    if (equals_ignoring_case(field.name, name)) return field.value;
+  }
+  return {};
+}
+
+std::size_t Fields::count(Name id) const {
+  if (!has(id)) return 0;
+  std::size_t found = 0;
+  for (const Field& field : fields_)
+    found += field.id == id ? 1U : 0U;
+  return found;
+}
+
+// Both keep the fields' memory, so that a reused head does not allocate.
+void RequestHead::clear() {
+  Fields kept = std::move(fields);
+  *this = RequestHead{};
+  fields = std::move(kept);
+  fields.clear();
+}
+
+void ReplyHead::clear() {
+  Fields kept = std::move(fields);
+  *this = ReplyHead{};
+  fields = std::move(kept);
+  fields.clear();
+}
+
+}  // namespace mcplb::http

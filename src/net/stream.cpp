@@ -1,0 +1,126 @@
+#include "mcplb/net/stream.hpp"
+
+#include <cerrno>
+#include <utility>
+
+namespace mcplb::net {
+
+void Stream::consume(std::size_t bytes) {
+  input_.consume(bytes);
+  if (!reading_ && !end_ && !input_.full()) start_reading();
+}
+
+void Stream::interrupt() {
+  if (reader_ != nullptr) {
+    reader_->complete(Error{Error::Kind::interrupted, Error::Side::self, 0, "asked to stop"});
+  }
+}
+
+void Stream::bytes_arrived(std::size_t count) {
+  input_.commit(count);
+  bytes_read_ += count;
+  // Nobody reads and the block is full: the peer waits until consume() makes room.
+  if (input_.full()) {
+    reading_ = false;
+    set_reading(false);
+  }
+  if (reader_ != nullptr) {
+    reader_->complete({});
+  } else if (watcher_ != nullptr) {
+    watcher_->on_bytes_unasked();
+  }
+}
+
+void Stream::read_ended(Error error) {
+  input_.release_if_empty();
+  if (end_) return;
+  reading_ = false;
+  end_ = error;
+  if (reader_ != nullptr) {
+    reader_->complete(error);
+  } else if (watcher_ != nullptr) {
+    watcher_->on_peer_gone();
+  }
+}
+
+void Stream::write_ended(std::optional<Error> error) {
+  if (writer_ == nullptr) return;
+  if (error) {
+    writer_->complete(*error);
+  } else {
+    writer_->complete({});
+  }
+}
+
+bool Stream::MoreAwaiter::await_ready() {
+  if (stream_.end_) {
+    result_ = *stream_.end_;
+    return true;
+  }
+  if (stream_.input_.full()) {
+    result_ = Error{Error::Kind::overloaded, Error::Side::self, 0, "read buffer full"};
+    return true;
+  }
+  return false;
+}
+
+void Stream::MoreAwaiter::await_suspend(std::coroutine_handle<> waiting) {
+  MCPLB_ASSERT(stream_.reader_ == nullptr);
+  waiting_ = waiting;
+  stream_.reader_ = this;
+  stream_.timers_.arm(*this, deadline_);
+}
+
+void Stream::MoreAwaiter::complete(Result<void> result) {
+  disarm();
+  stream_.reader_ = nullptr;
+  result_ = std::move(result);
+  waiting_.resume();
+}
+
+void Stream::MoreAwaiter::on_timer() {
+  complete(Error{Error::Kind::timeout, Error::Side::self, 0, "no bytes before the deadline"});
+}
+
+bool Stream::WriteAwaiter::await_ready() {
+  const std::size_t size = bytes_.size();
+  const std::ptrdiff_t written = stream_.try_write(bytes_);
+  if (written < 0) {
+    result_ = Error{Error::Kind::reset, Error::Side::self, static_cast<int>(-written),
+                    "connection broke while writing"};
+    return true;
+  }
+  taken_ = static_cast<std::size_t>(written);
+  // All of it counts as written from here on: what is queued goes out or the stream is lost.
+  stream_.bytes_written_ += size;
+  return taken_ == size;
+}
+
+void Stream::WriteAwaiter::await_suspend(std::coroutine_handle<> waiting) {
+  MCPLB_ASSERT(stream_.writer_ == nullptr);
+  std::string rest;
+  rest.reserve(bytes_.size() - taken_);
+  std::size_t skip = taken_;
+  for (const std::string_view piece : bytes_.pieces) {
+    const std::size_t skipped = std::min(skip, piece.size());
+    skip -= skipped;
+    rest.append(piece.substr(skipped));
+  }
+  waiting_ = waiting;
+  stream_.writer_ = this;
+  stream_.timers_.arm(*this, deadline_);
+  stream_.queue_write(std::move(rest));
+}
+
+void Stream::WriteAwaiter::complete(Result<void> result) {
+  disarm();
+  stream_.writer_ = nullptr;
+  result_ = std::move(result);
+  waiting_.resume();
+}
+
+void Stream::WriteAwaiter::on_timer() {
+  complete(Error{Error::Kind::timeout, Error::Side::self, 0, "peer takes no bytes"});
+}
+
+}  // namespace mcplb::net

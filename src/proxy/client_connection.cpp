@@ -1,0 +1,141 @@
+#include "proxy/client_connection.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "mcplb/base/limits.hpp"
+#include "mcplb/base/metrics.hpp"
+
+namespace mcplb::proxy {
+namespace {
+
+// A request object borrowed from the worker for as long as a request is served.
+class BorrowedRequest {
+ public:
+  explicit BorrowedRequest(RequestStore& store) : store_(store), request_(store.take()) {}
+  ~BorrowedRequest() { store_.give_back(std::move(request_)); }
+  BorrowedRequest(const BorrowedRequest&) = delete;
+  BorrowedRequest& operator=(const BorrowedRequest&) = delete;
+  wire::Request& get() { return *request_; }
+
+ private:
+  RequestStore& store_;
+  std::unique_ptr<wire::Request> request_;
+};
+
+}  // namespace
+
+ClientConnection::ClientConnection(Context& context, std::unique_ptr<net::Stream> stream,
+                                   ClientInfo client, std::atomic<std::size_t>& worker_load)
+    : context_(context),
+      stream_(std::move(stream)),
+      client_(std::move(client)),
+      reader_(*stream_, context.shared.http),
+      count_(worker_load, context.shared.connections),
+      idle_(*stream_) {}
+
+Task<void> ClientConnection::run() {
+  if (count_.total() > context_.shared.client.client_connections_max) {
+    count_limit_hit(Limit::client_connections);
+    const wire::Request unread;
+    const LocalReply reply{Reason::overloaded, "limits.client_connections_max is reached", {}};
+    co_await refuse(unread, reply);
+    co_return;
+  }
+  bool open = true;
+  while (open) {
+    auto begun = co_await wait_for_request();
+    if (!begun) co_return;
+    auto reusable = co_await serve_one();
+    open = reusable;
+  }
+}
+
+Task<Result<void>> ClientConnection::wait_for_request() {
+  if (!stream_->unread().empty()) co_return {};
+  if (context_.stopping) {
+    co_return Error{Error::Kind::interrupted, Error::Side::self, 0, "the balancer stops"};
+  }
+  context_.idle_connections.push_back(idle_);
+  const Deadline deadline = context_.loop.timers().in(context_.shared.client.client_idle_timeout);
+  auto begun = co_await stream_->more(deadline);
+  idle_.unlink();
+  co_return begun;
+}
+
+// False when the connection ends with this request.
+Task<bool> ClientConnection::serve_one() {
+  BorrowedRequest borrowed(context_.requests);
+  wire::Request& request = borrowed.get();
+  const Deadline head_by = context_.loop.timers().in(context_.shared.client.head_timeout);
+  auto head = co_await reader_.read_head(request, head_by);
+  if (!head) {
+    const LocalReply reply = reply_to_bad_request(head.error());
+    const bool gone = stream_->end().has_value();
+    if (gone) co_return false;
+    co_return co_await refuse(request, reply);
+  }
+  const Route* route = context_.shared.router.find(client_.listener, request.head.authority,
+                                                   request.head.path);
+  const ForwardSettings defaults;
+  const ForwardSettings& forward =
+      route == nullptr ? defaults : context_.shared.pools[route->pool]->forward;
+  auto body = co_await reader_.read_body(request, forward.request_body);
+  if (!body) {
+    const LocalReply reply = reply_to_bad_request(body.error());
+    const bool gone = stream_->end().has_value();
+    if (gone) co_return false;
+    co_return co_await refuse(request, reply);
+  }
+  if (stream_->end()) co_return false;
+  co_return co_await serve(request);
+}
+
+Task<bool> ClientConnection::serve(wire::Request& request) {
+  stream_->watch(this);
+  bool reusable = false;
+  {
+    Exchange exchange(context_, client_, *stream_, request);
+    auto in_step = co_await exchange.run();
+    reusable = in_step;
+  }
+  stream_->watch(nullptr);
+  if (!reusable) co_await linger();
+  co_return reusable;
+}
+
+// Answers what could not be read as a request; the connection ends, because where the next
+// request would begin is not known.
+Task<bool> ClientConnection::refuse(const wire::Request& request, LocalReply reply) {
+  AccessRecord record;
+  const mcp::Message nothing;
+  record.message = &nothing;
+  record.client = client_.ip;
+  record.http_method = request.head.method_text;
+  record.status = status_of(reply.reason);
+  record.reason = reply.reason;
+  record.end = {reply.reason == Reason::overloaded ? 'P' : 'C', 'R'};
+  const std::string bytes = render(reply, request.head, {}, {}, true);
+  record.bytes_out = bytes.size();
+  write_access_line(record);
+  const Deadline stall = context_.loop.timers().in(limits::client_write_stall);
+  auto written = co_await stream_->write(bytes, stall);
+  if (written) co_await linger();
+  co_return false;
+}
+
+// Closing with unread bytes would reset the connection and could take the reply with it, so what
+// the client still sends is read for a while (RFC 9112 §9.6).
+Task<void> ClientConnection::linger() {
+  const Deadline deadline = context_.loop.timers().in(limits::linger_time);
+  stream_->shutdown_write();
+  std::size_t seen = 0;
+  while (seen < limits::linger_bytes_max && !stream_->end()) {
+    seen += stream_->unread().size();
+    stream_->consume(stream_->unread().size());
+    auto more = co_await stream_->more(deadline);
+    if (!more) co_return;
+  }
+}
+
+}  // namespace mcplb::proxy

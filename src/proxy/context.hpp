@@ -1,0 +1,82 @@
+// What one worker lends to its client connections. Owned by the worker, used on its loop only;
+// what is shared between workers is named so.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mcplb/async/nursery.hpp"
+#include "mcplb/base/intrusive_list.hpp"
+#include "mcplb/base/limits.hpp"
+#include "mcplb/cluster/pool.hpp"
+#include "mcplb/http/settings.hpp"
+#include "mcplb/mcp/message.hpp"
+#include "mcplb/net/address.hpp"
+#include "mcplb/net/loop.hpp"
+#include "mcplb/proxy/router.hpp"
+#include "mcplb/proxy/settings.hpp"
+#include "mcplb/proxy/worker_proxy.hpp"
+#include "mcplb/wire/request.hpp"
+#include "proxy/open_streams.hpp"
+
+namespace mcplb::proxy {
+
+// One pool as one worker serves it.
+struct PoolContext {
+  PoolContext(const SharedPool& shared_pool, net::Loop& loop, net::Resolver& resolver,
+              const http::Settings& http)
+      : shared(shared_pool), dispatcher(loop, resolver, shared_pool.pool, http) {}
+
+  const SharedPool& shared;
+  cluster::Dispatcher dispatcher;
+};
+
+// Finished request objects, kept with the memory that they have grown.
+class RequestStore {
+ public:
+  std::unique_ptr<wire::Request> take() {
+    if (spare_.empty()) return std::make_unique<wire::Request>();
+    auto request = std::move(spare_.back());
+    spare_.pop_back();
+    return request;
+  }
+  void give_back(std::unique_ptr<wire::Request> request) {
+    if (!request || spare_.size() >= limits::requests_kept) return;
+    request->clear();
+    spare_.push_back(std::move(request));
+  }
+
+ private:
+  std::vector<std::unique_ptr<wire::Request>> spare_;
+};
+
+// A connection that waits for the first byte of its next request; linked only meanwhile.
+class IdleConnection final : public ListNode {
+ public:
+  explicit IdleConnection(net::Stream& stream) : stream_(stream) {}
+  void end() { stream_.interrupt(); }
+
+ private:
+  net::Stream& stream_;
+};
+
+struct Context {
+  Context(net::Loop& worker_loop, const SharedState& shared_state);
+
+  net::Loop& loop;
+  const SharedState& shared;
+  net::Resolver resolver;
+  std::vector<std::unique_ptr<PoolContext>> pools;  // in the order of the configuration
+  mcp::Classifier classifier;
+  RequestStore requests;
+  OpenStreams streams;
+  IntrusiveList<IdleConnection> idle_connections;
+  std::size_t orphans = 0;  // initializes that go on without their client
+  bool stopping = false;    // replies say Connection: close, idle connections end
+  Nursery nursery;          // connections and orphans; dies first, they use all of the above
+};
+
+}  // namespace mcplb::proxy

@@ -1,0 +1,48 @@
+#include "proxy/endpoint_tap.hpp"
+
+#include <utility>
+
+#include "mcplb/base/limits.hpp"
+#include "mcplb/mcp/message.hpp"
+
+namespace mcplb::proxy {
+
+EndpointTap::EndpointTap(std::string stripped_prefix,
+                         std::function<void(std::string_view)> on_session)
+    : prefix_(std::move(stripped_prefix)), on_session_(std::move(on_session)) {}
+
+void EndpointTap::feed(std::string_view content, std::string& out) {
+  if (done_) {
+    out += content;
+    return;
+  }
+  held_ += content;
+  mcp::EndpointEvent event;
+  const mcp::EndpointSearch search = mcp::find_endpoint_event(held_, event);
+  const bool too_long = held_.size() > limits::endpoint_event_bytes_max;
+  if (search == mcp::EndpointSearch::need_more && !too_long) return;
+  done_ = true;
+  if (search == mcp::EndpointSearch::found) {
+    pass_event(event, out);
+  } else {
+    out += held_;
+  }
+  held_ = std::string();
+}
+
+void EndpointTap::pass_event(const mcp::EndpointEvent& event, std::string& out) {
+  const std::string_view stream = held_;
+  const std::string_view uri = stream.substr(event.data_begin, event.data_size);
+  const std::size_t query = uri.find('?');
+  if (query != std::string_view::npos) {
+    const std::string_view without_fragment = uri.substr(0, uri.find('#'));
+    const std::string_view session = mcp::endpoint_session(without_fragment.substr(query + 1));
+    if (!session.empty()) on_session_(session);
+  }
+  out += stream.substr(0, event.data_begin);
+  // Only a path is relative to what the client sees; an absolute URL names its own host.
+  if (!prefix_.empty() && uri.starts_with('/') && !uri.starts_with("//")) out += prefix_;
+  out += stream.substr(event.data_begin);
+}
+
+}  // namespace mcplb::proxy

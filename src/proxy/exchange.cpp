@@ -1,0 +1,249 @@
+#include "proxy/exchange.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "mcplb/base/hash.hpp"
+#include "mcplb/base/log.hpp"
+#include "mcplb/base/random.hpp"
+#include "mcplb/http/header_rules.hpp"
+#include "proxy/orphan.hpp"
+
+namespace mcplb::proxy {
+
+using http::Name;
+
+Exchange::Exchange(Context& context, const ClientInfo& client, net::Stream& stream,
+                   wire::Request& request)
+    : context_(context),
+      client_(client),
+      stream_(stream),
+      request_(request),
+      started_us_(monotonic_us()) {
+  const std::string_view given = request.head.fields.get(Name::x_request_id);
+  if (client.trusted && !given.empty()) {
+    request_id_ = given;
+  } else {
+    append_request_id(request_id_);
+  }
+  record_.message = &message_;
+  record_.end = {'P', 'Q'};
+  record_.bytes_in = request.head_bytes.size() + request.body.size();
+}
+
+Exchange::~Exchange() {
+  if (awaiting_head_ && message_.opens_session() && lease_) {
+    OrphanInitialize orphan;
+    orphan.lease = std::move(lease_);
+    orphan.backend = backend_;
+    orphan.pool = pool_;
+    orphan.target = backend_target(*route_, request_.head.target);
+    orphan.host = request_.head.authority;
+    orphan.authorization = request_.head.fields.get(Name::authorization);
+    adopt_orphan(context_, std::move(orphan));
+  }
+  if (endpoint_learned_) {
+    use_.end();
+    pool_->shared.endpoint_sessions.forget(endpoint_session_);
+  }
+  record_.request_id = request_id_;
+  record_.client = client_.ip;
+  if (pool_ != nullptr) record_.pool = pool_->shared.pool.name();
+  if (backend_ != nullptr) record_.backend = backend_->name();
+  record_.http_method = request_.head.method_text;
+  record_.total_us = monotonic_us() - started_us_;
+  write_access_line(record_);
+}
+
+Task<bool> Exchange::run() {
+  auto refusal = admit();
+  if (refusal) co_return co_await answer(*refusal);
+  build_backend_head();
+  auto head = co_await obtain_head();
+  if (!head) {
+    const LocalReply reply = reply_for(head.error());
+    co_return co_await answer(reply);
+  }
+  auto conflict = learn();
+  if (conflict) co_return co_await answer(*conflict);
+  co_return co_await forward_reply();
+}
+
+std::optional<LocalReply> Exchange::admit() {
+  const http::RequestHead& head = request_.head;
+  if (http::nominates_end_to_end_field(head.fields)) {
+    return LocalReply{Reason::bad_request, "Connection names an end-to-end header", {}};
+  }
+  mcp::Refusal refusal;
+  if (!context_.classifier.classify(head, request_.body, message_, refusal)) {
+    const bool mismatch = refusal.reason == mcp::Refusal::Reason::header_mismatch;
+    return LocalReply{mismatch ? Reason::header_mismatch : Reason::bad_request, refusal.what, {}};
+  }
+  route_ = context_.shared.router.find(client_.listener, head.authority, head.path);
+  if (route_ == nullptr) return LocalReply{Reason::no_route, "", {}};
+  pool_ = context_.pools[route_->pool].get();
+  auto lost = find_owner();
+  if (lost) return lost;
+  if (!owned()) rank_candidates();
+  if (candidate_count_ == 0) return LocalReply{Reason::no_backend, "", Outcome::not_sent};
+  return std::nullopt;
+}
+
+// A session that somebody owns has one candidate: its owner.
+std::optional<LocalReply> Exchange::find_owner() {
+  const SharedPool& shared = pool_->shared;
+  const bool routed_by_session = !message_.session.empty() && message_.era == mcp::Era::legacy &&
+                                 shared.session.identity != session::Identity::none;
+  if (!routed_by_session) return std::nullopt;
+  session::Directory& directory =
+      message_.endpoint_session ? shared.endpoint_sessions : shared.sessions;
+  use_ = directory.begin_use(message_.session, context_.loop.now());
+  if (!use_) {
+    if (shared.session.on_unknown == session::OnUnknown::forward) return std::nullopt;
+    return LocalReply{Reason::session_unknown, "", {}};
+  }
+  const auto& backends = shared.pool.backends();
+  const auto owner = std::find_if(backends.begin(), backends.end(), [&](const auto* backend) {
+    return backend->id() == use_.owner();
+  });
+  // Health has given the owner up, or it is no longer configured: the session is gone with it.
+  if (owner == backends.end() || !(*owner)->healthy()) {
+    use_.end();
+    directory.forget(message_.session);
+    log::event(LogLevel::warn, "session_lost", "pool", shared.pool.name(), "session",
+               hashed_for_log(message_.session), "why", "owner is down or removed");
+    return LocalReply{Reason::session_unknown, "the session's backend is gone: initialize again",
+                      {}};
+  }
+  candidates_[0] = *owner;
+  candidate_count_ = 1;
+  return std::nullopt;
+}
+
+void Exchange::rank_candidates() {
+  const auto& order = pool_->dispatcher.rank(affinity_key());
+  cluster::Backend* const first = pinned();
+  const bool use_pin = first != nullptr && std::find(order.begin(), order.end(), first) != order.end();
+  if (use_pin) candidates_[candidate_count_++] = first;
+  for (cluster::Backend* backend : order) {
+    if (candidate_count_ == candidates_.size()) break;
+    if (!use_pin || backend != first) candidates_[candidate_count_++] = backend;
+  }
+}
+
+std::uint64_t Exchange::affinity_key() const {
+  const cluster::PoolSettings& settings = pool_->shared.pool.settings();
+  if (settings.balance != cluster::Balance::session_hash) return 0;
+  std::string_view key;
+  switch (settings.hash_on.source) {
+    case cluster::HashOn::Source::session: key = message_.session; break;
+    case cluster::HashOn::Source::client_ip: key = client_.ip; break;
+    case cluster::HashOn::Source::header:
+      key = request_.head.fields.get(settings.hash_on.name);
+      break;
+    case cluster::HashOn::Source::cookie:
+      key = cookie_value(request_.head.fields, settings.hash_on.name);
+      break;
+  }
+  // 0 means "no key" to the balancer, so no hash may be 0.
+  return key.empty() ? 0 : hash64(key) | 1;
+}
+
+cluster::Backend* Exchange::pinned() const {
+  const cluster::Pin& pin = pool_->shared.pool.settings().pin;
+  std::string_view name;
+  if (!pin.header.empty()) name = request_.head.fields.get(pin.header);
+  if (name.empty() && !pin.cookie.empty()) name = cookie_value(request_.head.fields, pin.cookie);
+  return name.empty() ? nullptr : pool_->shared.pool.find(name);
+}
+
+void Exchange::build_backend_head() {
+  const std::string target = backend_target(*route_, request_.head.target);
+  RequestForwarding forwarding;
+  forwarding.target = target;
+  forwarding.client_ip = client_.ip;
+  forwarding.request_id = request_id_;
+  forwarding.body_bytes = request_.body.size();
+  forwarding.client_trusted = client_.trusted;
+  forwarding.is_mcp = message_.era != mcp::Era::none;
+  forwarding.default_host = pool_->shared.pool.name();
+  backend_head_.reserve(request_.head_bytes.size() + 256);
+  append_backend_head(backend_head_, request_.head, forwarding);
+}
+
+LocalReply Exchange::reply_for(const Error& error) {
+  const Outcome outcome =
+      attempt_.connected && !attempt_.nothing_delivered ? Outcome::unknown : Outcome::not_sent;
+  record_.end = {'S', attempt_.connected ? 'H' : 'C'};
+  if (error.side == Error::Side::client) {
+    record_.end = {'C', 'H'};
+    return {Reason::bad_request, error.what, outcome};
+  }
+  if (attempt_.connected) {
+    const bool late = error.kind == Error::Kind::timeout;
+    return {late ? Reason::backend_timeout : Reason::backend_lost, error.what, outcome};
+  }
+  if (!owned()) return {Reason::no_backend, "no backend accepts connections", outcome};
+  if (error.kind != Error::Kind::refused) return {Reason::owner_unavailable, "", outcome};
+  // Nobody listens where the owner was: its process, and the session with it, is gone.
+  use_.end();
+  session::Directory& directory = message_.endpoint_session ? pool_->shared.endpoint_sessions
+                                                            : pool_->shared.sessions;
+  directory.forget(message_.session);
+  log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
+             hashed_for_log(message_.session), "why", "owner refuses connections");
+  return {Reason::session_unknown, "the session's backend is gone: initialize again", outcome};
+}
+
+// Ownership is known before the client knows the session: its next request may come on any
+// connection to any worker.
+std::optional<LocalReply> Exchange::learn() {
+  const http::ReplyHead& head = lease_->replies.head();
+  const SharedPool& shared = pool_->shared;
+  const bool good = head.status >= 200 && head.status < 300;
+  const bool ends_session = message_.kind == mcp::Kind::del && (good || head.status == 404);
+  if (ends_session && owned()) {
+    use_.end();
+    shared.sessions.forget(message_.session);
+  }
+  const std::string_view id = head.fields.get(Name::mcp_session_id);
+  const bool minted = good && message_.opens_session() && message_.era == mcp::Era::legacy &&
+                      shared.session.identity != session::Identity::none && !id.empty();
+  if (!minted) return std::nullopt;
+  if (!mcp::is_session_id(id) || head.fields.count(Name::mcp_session_id) > 1) {
+    return LocalReply{Reason::backend_lost, "the backend minted an invalid session id",
+                      Outcome::unknown};
+  }
+  const auto learned = shared.sessions.learn(id, backend_->id(), context_.loop.now(), use_);
+  if (learned != session::Directory::Learned::conflict) return std::nullopt;
+  log::event(LogLevel::error, "session_conflict", "pool", shared.pool.name(), "backend",
+             backend_->name(), "session", hashed_for_log(id));
+  return LocalReply{Reason::session_conflict, "", Outcome::unknown};
+}
+
+void Exchange::learn_endpoint(std::string_view session) {
+  session::Directory& directory = pool_->shared.endpoint_sessions;
+  const auto learned = directory.learn(session, backend_->id(), context_.loop.now(), use_);
+  if (learned == session::Directory::Learned::conflict) {
+    log::event(LogLevel::error, "session_conflict", "pool", pool_->shared.pool.name(), "backend",
+               backend_->name(), "session", hashed_for_log(session));
+    return;
+  }
+  endpoint_learned_ = learned == session::Directory::Learned::added;
+  endpoint_session_ = session;
+}
+
+Task<bool> Exchange::answer(LocalReply reply) {
+  awaiting_head_ = false;
+  lease_.close();
+  const bool close = !request_.head.keep_alive || context_.stopping;
+  const std::string bytes = render(reply, request_.head, message_.id_json, request_id_, close);
+  record_.status = status_of(reply.reason);
+  record_.reason = reply.reason;
+  record_.bytes_out = bytes.size();
+  const Deadline stall = timers().in(limits::client_write_stall);
+  auto written = co_await stream_.write(bytes, stall);
+  co_return written && !close;
+}
+
+}  // namespace mcplb::proxy

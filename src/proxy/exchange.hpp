@@ -1,0 +1,101 @@
+// One request and its response: from the parsed request to the last byte of the reply, over as
+// many tries as the retry policy allows. Lives in the frame of its client connection; destroying
+// it (the client left) closes the backend's connection and writes the access log line.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mcplb/async/task.hpp"
+#include "mcplb/cluster/lease.hpp"
+#include "mcplb/net/address.hpp"
+#include "mcplb/session/directory.hpp"
+#include "mcplb/wire/request.hpp"
+#include "proxy/access_log.hpp"
+#include "proxy/context.hpp"
+#include "proxy/local_reply.hpp"
+#include "proxy/relay.hpp"
+#include "proxy/retry.hpp"
+
+namespace mcplb::proxy {
+
+// What a connection knows about its client. Owned by the connection.
+struct ClientInfo {
+  std::string ip;
+  std::string_view listener;
+  bool trusted = false;  // one of trusted_proxies
+};
+
+class Exchange {
+ public:
+  // All outlive the exchange. `request` is whole.
+  Exchange(Context& context, const ClientInfo& client, net::Stream& stream,
+           wire::Request& request);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // True when the connection may carry another request.
+  Task<bool> run();
+
+ private:
+  // Decisions before any backend is asked. None: go on.
+  std::optional<LocalReply> admit();
+  std::optional<LocalReply> find_owner();
+  void rank_candidates();
+  std::uint64_t affinity_key() const;
+  cluster::Backend* pinned() const;
+  void build_backend_head();
+
+  // The tries.
+  Task<Result<void>> obtain_head();
+  Task<Result<void>> attempt(cluster::Backend& backend, bool fresh);
+  Task<Result<void>> send_and_await_head();
+  Task<Result<void>> read_final_head(Deadline deadline);
+  Task<void> prove_delivery();
+  LocalReply reply_for(const Error& error);
+
+  // The reply.
+  std::optional<LocalReply> learn();
+  void learn_endpoint(std::string_view session);
+  std::string client_head(ClientFraming framing, bool close) const;
+  Task<bool> forward_reply();
+  bool conclude(RelayEnd end, ClientFraming framing);
+  Task<bool> answer(LocalReply reply);
+
+  const http::ReplyHead& backend_reply() const { return lease_->replies.head(); }
+  bool owned() const { return static_cast<bool>(use_); }
+  net::Timers& timers() { return context_.loop.timers(); }
+
+  Context& context_;
+  const ClientInfo& client_;
+  net::Stream& stream_;
+  wire::Request& request_;
+
+  mcp::Message message_;
+  const Route* route_ = nullptr;
+  PoolContext* pool_ = nullptr;
+  std::string request_id_;
+  std::string backend_head_;
+
+  session::SessionUse use_;  // of the session that the request names or has opened
+  std::array<cluster::Backend*, limits::tries_max> candidates_{};  // best first
+  std::size_t candidate_count_ = 0;
+  cluster::Backend* backend_ = nullptr;  // of the current or last try
+  cluster::LoadShare load_;
+  cluster::Lease lease_;
+  std::uint64_t written_before_ = 0;  // on the leased connection, before this request
+  Attempt attempt_;
+  bool awaiting_head_ = false;
+  bool endpoint_learned_ = false;
+  std::string endpoint_session_;  // dropped when the stream ends
+
+  AccessRecord record_;
+  std::int64_t started_us_;
+  std::int64_t sent_us_ = 0;
+};
+
+}  // namespace mcplb::proxy

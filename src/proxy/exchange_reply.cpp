@@ -1,0 +1,99 @@
+// The reply of an exchange: its head as the client sees it, the relay of its body, and what the
+// end of it means for both connections.
+#include <functional>
+#include <utility>
+
+#include "mcplb/base/text.hpp"
+#include "proxy/exchange.hpp"
+
+namespace mcplb::proxy {
+namespace {
+
+using http::Name;
+
+std::string pin_cookie(const cluster::Pin& pin, const cluster::Backend& backend) {
+  return pin.cookie + "=" + backend.name() + "; Path=/; HttpOnly; SameSite=Lax";
+}
+
+// Comments may go into an event stream only where nobody counts or transforms its bytes.
+bool may_insert_comments(const http::ReplyHead& head) {
+  return head.event_stream && head.framing != http::Framing::none &&
+         head.framing != http::Framing::length && !head.fields.has(Name::content_encoding);
+}
+
+}  // namespace
+
+std::string Exchange::client_head(ClientFraming framing, bool close) const {
+  const cluster::Pin& pin = pool_->shared.pool.settings().pin;
+  const bool set_pin =
+      !pin.cookie.empty() && cookie_value(request_.head.fields, pin.cookie) != backend_->name();
+  const std::string cookie = set_pin ? pin_cookie(pin, *backend_) : std::string();
+  ReplyForwarding forwarding;
+  forwarding.framing = framing;
+  forwarding.request_id = request_id_;
+  forwarding.set_cookie = cookie;
+  forwarding.close = close;
+  forwarding.client_minor_version = request_.head.minor_version;
+  std::string bytes;
+  bytes.reserve(512);
+  append_client_head(bytes, backend_reply(), forwarding);
+  return bytes;
+}
+
+Task<bool> Exchange::forward_reply() {
+  const http::ReplyHead& head = backend_reply();
+  record_.status = head.status;
+  const ClientFraming framing = client_framing(head, request_.head);
+  const bool close = !request_.head.keep_alive || context_.stopping ||
+                     framing == ClientFraming::until_close;
+  RelaySettings settings;
+  settings.framing = framing;
+  settings.event_stream = may_insert_comments(head);
+  settings.trailers = request_.head.accepts_trailers;
+  settings.heartbeat = pool_->shared.forward.heartbeat;
+  settings.stream_idle = pool_->shared.forward.stream_idle;
+  if (settings.event_stream) request_.body = std::string();  // streams stay open for hours
+  const std::string bytes = client_head(framing, close);
+  record_.end = {'C', 'D'};
+  Relay relay(stream_, *lease_, context_.streams, settings, record_.bytes_out);
+  std::optional<EndpointTap> tap;
+  const bool may_announce = message_.kind == mcp::Kind::stream && message_.session.empty() &&
+                            settings.event_stream && head.status == 200;
+  if (may_announce && pool_->shared.session.identity != session::Identity::none) {
+    const bool stripped = route_->match.strip_prefix && route_->match.path != "/";
+    tap.emplace(stripped ? route_->match.path : std::string(),
+                [this](std::string_view session) { learn_endpoint(session); });
+    relay.tap_endpoint(*tap);
+  }
+  auto end = co_await relay.run(bytes);
+  if (end == RelayEnd::not_begun) {
+    record_.end = {'S', 'D'};
+    const LocalReply lost{Reason::backend_lost, relay.error().what, Outcome::unknown};
+    co_return co_await answer(lost);
+  }
+  const bool reusable = conclude(end, framing);
+  co_return reusable && !close;
+}
+
+// True when the client's connection is still in step.
+bool Exchange::conclude(RelayEnd end, ClientFraming framing) {
+  switch (end) {
+    case RelayEnd::complete:
+      record_.end = {'-', '-'};
+      if (lease_->replies.reusable()) {
+        backend_->note_keep_alive_hint(backend_reply().keep_alive_timeout_s);
+        lease_.keep();
+      }
+      return true;
+    case RelayEnd::stopped: record_.end = {'P', 'D'}; return true;
+    case RelayEnd::client_gone: record_.end = {'C', 'D'}; return false;
+    case RelayEnd::backend_broke:
+    case RelayEnd::not_begun: break;
+  }
+  record_.end = {'S', 'D'};
+  // Without framing a clean close would look like a clean end.
+  if (framing == ClientFraming::until_close) stream_.reset_on_close();
+  return false;
+}
+
+}  // namespace mcplb::proxy

@@ -1,0 +1,135 @@
+// The tries of an exchange: choosing the next backend, borrowing a connection, sending, awaiting
+// the head, and what to do when that fails.
+#include <algorithm>
+#include <utility>
+
+#include "proxy/exchange.hpp"
+
+namespace mcplb::proxy {
+namespace {
+
+// How long the answer to bytes that were sent into a closed connection may take to arrive.
+constexpr milliseconds proof_wait{20};
+
+mcp::Repeat licence_of(const mcp::Message& message, http::Method method) {
+  if (message.era != mcp::Era::none) return message.repeat;
+  // RFC 9110 §9.2.2: idempotent methods.
+  switch (method) {
+    case http::Method::get:
+    case http::Method::head:
+    case http::Method::put:
+    case http::Method::del:
+    case http::Method::options: return mcp::Repeat::safe;
+    default: return mcp::Repeat::never;
+  }
+}
+
+}  // namespace
+
+Task<Result<void>> Exchange::obtain_head() {
+  const int tries_max = 1 + pool_->shared.forward.retries;
+  const mcp::Repeat licence = licence_of(message_, request_.head.method);
+  std::size_t candidate = 0;
+  bool fresh = false;
+  bool repeated = false;
+  while (true) {
+    ++record_.tries;
+    cluster::Backend& backend = *candidates_[candidate];
+    auto got = co_await attempt(backend, fresh);
+    if (got) co_return {};
+    const Retry retry = may_retry(got.error(), attempt_, licence, repeated);
+    if (retry == Retry::give_up || record_.tries >= tries_max) co_return got.error();
+    if (retry == Retry::next_backend) {
+      ++candidate;
+      if (candidate == candidate_count_) co_return got.error();
+      continue;
+    }
+    fresh = true;
+    repeated = repeated || !attempt_.nothing_delivered;
+  }
+}
+
+Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
+  backend_ = &backend;
+  attempt_ = Attempt{};
+  record_.end = {'C', 'C'};  // unless something better is known: the client left
+  load_ = cluster::LoadShare(backend);
+  if (!fresh) lease_ = pool_->dispatcher.take_idle(backend);
+  if (!lease_) {
+    const milliseconds patience = pool_->shared.pool.settings().connect_timeout;
+    auto connected = co_await pool_->dispatcher.connect(backend, timers().in(patience));
+    if (!connected) co_return connected.error();
+    lease_ = std::move(*connected);
+  }
+  attempt_.connected = true;
+  attempt_.reused = lease_->reused;
+  written_before_ = lease_->stream->bytes_written();
+  auto got = co_await send_and_await_head();
+  if (got) co_return {};
+  attempt_.reply_begun = lease_->replies.has_begun();
+  co_await prove_delivery();
+  lease_.close();
+  co_return got.error();
+}
+
+Task<Result<void>> Exchange::send_and_await_head() {
+  const Deadline deadline = timers().in(pool_->shared.forward.response_head);
+  sent_us_ = monotonic_us();
+  record_.wait_us = sent_us_ - started_us_;
+  net::Slices bytes;
+  bytes.pieces[0] = backend_head_;
+  bytes.pieces[1] = request_.body;
+  awaiting_head_ = true;
+  record_.end = {'C', 'H'};
+  auto sent = co_await lease_->stream->write(bytes, deadline);
+  // A backend may answer and close before it has read all: then the answer counts.
+  if (!sent && !lease_->replies.has_begun()) {
+    awaiting_head_ = false;
+    Error error = sent.error();
+    error.side = Error::Side::backend;
+    co_return error;
+  }
+  auto head = co_await read_final_head(deadline);
+  awaiting_head_ = false;
+  record_.backend_us = monotonic_us() - sent_us_;
+  co_return head;
+}
+
+Task<Result<void>> Exchange::read_final_head(Deadline deadline) {
+  wire::ReplyReader& replies = lease_->replies;
+  for (int interim = 0; interim <= limits::interim_replies_max; ++interim) {
+    auto head = co_await replies.read_head(request_.head.method, deadline);
+    if (!head) co_return head.error();
+    const int status = replies.head().status;
+    if (status >= 200) co_return {};
+    if (status == 101) break;
+    // 100 answers an Expect that we answered ourselves; 1.0 clients know no interim replies.
+    if (status == 100 || request_.head.minor_version == 0) continue;
+    std::string bytes;
+    append_interim_head(bytes, replies.head());
+    const Deadline stall = timers().in(limits::client_write_stall);
+    auto written = co_await stream_.write(bytes, stall);
+    if (!written) {
+      co_return Error{Error::Kind::reset, Error::Side::client, 0, "the client has left"};
+    }
+  }
+  co_return Error{Error::Kind::malformed, Error::Side::backend, 0,
+                  "the backend sent interim replies that nobody asked for"};
+}
+
+// Fills attempt_.nothing_delivered after a try broke before a byte of a reply.
+Task<void> Exchange::prove_delivery() {
+  net::Stream& stream = *lease_->stream;
+  if (attempt_.reply_begun) co_return;
+  // The first write failed: the kernel took none of it.
+  attempt_.nothing_delivered = stream.bytes_written() == written_before_;
+  const bool closed = stream.end() && stream.end()->kind == Error::Kind::closed;
+  if (attempt_.nothing_delivered || !attempt_.reused || !closed) co_return;
+  attempt_.nothing_delivered = stream.proves_nothing_delivered(written_before_);
+  if (attempt_.nothing_delivered) co_return;
+  const Deadline answered = timers().in(proof_wait);
+  co_await timers().sleep(answered);
+  attempt_.nothing_delivered = stream.proves_nothing_delivered(written_before_);
+}
+
+}  // namespace mcplb::proxy

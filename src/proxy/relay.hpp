@@ -1,0 +1,74 @@
+// Moves one reply's body from backend to client as it comes: one read, one write. Back-pressure is
+// that nothing is read while the client takes nothing. Event streams are flushed per read, kept
+// alive with comments at event boundaries, and ended there when we stop.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mcplb/async/task.hpp"
+#include "mcplb/base/clock.hpp"
+#include "mcplb/base/result.hpp"
+#include "mcplb/cluster/lease.hpp"
+#include "mcplb/mcp/sse.hpp"
+#include "mcplb/net/stream.hpp"
+#include "proxy/endpoint_tap.hpp"
+#include "proxy/forward_head.hpp"
+#include "proxy/open_streams.hpp"
+
+namespace mcplb::proxy {
+
+struct RelaySettings {
+  ClientFraming framing = ClientFraming::none;
+  bool event_stream = false;        // comments may be inserted at event boundaries
+  bool trailers = false;            // the client accepts them
+  milliseconds heartbeat{0};        // 0: none
+  milliseconds stream_idle{0};
+};
+
+enum class RelayEnd : std::uint8_t {
+  complete,      // the client has the whole reply
+  not_begun,     // the backend broke before the client got a byte: a local reply is still possible
+  backend_broke,
+  client_gone,
+  stopped        // an event stream, ended by us at an event boundary
+};
+
+// Lives in the frame of the exchange that it serves.
+class Relay {
+ public:
+  Relay(net::Stream& client, cluster::Connection& backend, OpenStreams& streams,
+        const RelaySettings& settings, std::uint64_t& client_bytes);
+
+  // Sees the first event of a 2024-11-05 stream before the client does. Outlives the relay.
+  void tap_endpoint(EndpointTap& tap) { tap_ = &tap; }
+  // `head` goes out with the first bytes of the body. On `not_begun`, error() says why.
+  Task<RelayEnd> run(std::string_view head);
+  const Error& error() const { return error_; }
+
+ private:
+  enum class Wait : std::uint8_t { more, heartbeat, end };
+  Task<Result<void>> write_part(std::string_view head, wire::ReplyReader::Part part);
+  Task<Result<void>> write_comment();
+  Deadline next_wake() const;
+  Wait after_wait(const Error& error);
+  RelayEnd backend_failed(const Error& error);
+  RelayEnd client_failed(const Error& error);
+
+  net::Stream& client_;
+  cluster::Connection& backend_;
+  const RelaySettings settings_;
+  OpenStream open_stream_;
+  mcp::SseScanner events_;
+  EndpointTap* tap_ = nullptr;
+  std::string tapped_;          // content that the tap has released
+  TimePoint last_bytes_at_;     // of the backend
+  TimePoint last_write_at_;     // to the client
+  std::uint64_t& client_bytes_;  // what the client was sent; the exchange's, for its log line
+  bool stopped_ = false;
+  Error error_;
+};
+
+}  // namespace mcplb::proxy

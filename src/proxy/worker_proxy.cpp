@@ -1,0 +1,51 @@
+#include "mcplb/proxy/worker_proxy.hpp"
+
+#include <utility>
+
+#include "proxy/client_connection.hpp"
+#include "proxy/context.hpp"
+
+namespace mcplb::proxy {
+
+SharedState::SharedState(ClientSettings client_settings, http::Settings http_settings,
+                         std::vector<Route> routes)
+    : client(std::move(client_settings)), http(http_settings), router(std::move(routes)) {
+  for (const std::string& cidr : client.trusted_proxies) trusted.add(cidr);
+}
+
+Context::Context(net::Loop& worker_loop, const SharedState& shared_state)
+    : loop(worker_loop),
+      shared(shared_state),
+      resolver(worker_loop),
+      streams(worker_loop.timers()),
+      nursery(worker_loop) {
+  for (const auto& pool : shared.pools) {
+    pools.push_back(std::make_unique<PoolContext>(*pool, loop, resolver, shared.http));
+  }
+}
+
+WorkerProxy::WorkerProxy(net::Loop& loop, const SharedState& shared)
+    : context_(std::make_unique<Context>(loop, shared)) {}
+
+WorkerProxy::~WorkerProxy() = default;
+
+void WorkerProxy::serve(const net::Acceptor::Accepted& accepted, const std::string& listener) {
+  auto stream = net::adopt_socket(context_->loop, accepted.fd, accepted.peer);
+  if (!stream) return;
+  ClientInfo client;
+  client.ip = accepted.peer.ip_text();
+  client.listener = listener;
+  client.trusted = context_->shared.trusted.contains(accepted.peer);
+  context_->nursery.spawn(std::make_unique<ClientConnection>(*context_, std::move(*stream),
+                                                             std::move(client), load_));
+}
+
+void WorkerProxy::begin_stop(milliseconds streams_within) {
+  context_->stopping = true;
+  context_->idle_connections.for_each([](IdleConnection& idle) { idle.end(); });
+  context_->streams.end_all(streams_within);
+}
+
+void WorkerProxy::close() { context_.reset(); }
+
+}  // namespace mcplb::proxy

@@ -1,0 +1,236 @@
+#include "server.hpp"
+
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "mcplb/admin/admin.hpp"
+#include "mcplb/async/nursery.hpp"
+#include "mcplb/base/limits.hpp"
+#include "mcplb/base/log.hpp"
+#include "mcplb/cluster/health.hpp"
+#include "mcplb/net/loop.hpp"
+#include "mcplb/net/tcp.hpp"
+#include "mcplb/proxy/worker_proxy.hpp"
+#include "worker.hpp"
+
+namespace mcplb {
+namespace {
+
+// How often the end of a graceful stop is looked for.
+constexpr milliseconds stop_poll{50};
+constexpr milliseconds sweep_longest{5000};
+constexpr milliseconds sweep_shortest{100};
+
+std::vector<proxy::Route> routes_of(const config::Settings& settings) {
+  std::vector<proxy::Route> routes;
+  for (std::size_t i = 0; i < settings.pools.size(); ++i) {
+    for (const proxy::RouteSettings& match : settings.pools[i].routes) {
+      routes.push_back({match, i});
+    }
+  }
+  return routes;
+}
+
+}  // namespace
+
+// In the order of construction; destroyed in reverse.
+struct Server::State {
+  explicit State(config::Settings given)
+      : settings(std::move(given)),
+        shared(settings.client, settings.http, routes_of(settings)),
+        control(limits::buffer_block_bytes),
+        resolver(control),
+        admin(settings.admin, admin_view()),
+        nursery(control) {}
+
+  config::Settings settings;
+  cluster::Registry registry;
+  proxy::SharedState shared;
+  net::Loop control;
+  net::Resolver resolver;
+  admin::Admin admin;
+  std::vector<std::unique_ptr<Worker>> workers;
+  Nursery nursery;  // of the control loop
+  std::vector<std::unique_ptr<net::Acceptor>> acceptors;
+  std::unique_ptr<net::Acceptor> admin_acceptor;
+  bool ready = false;
+  bool stopping = false;
+  TimePoint started_at = monotonic_ms();
+
+  admin::View admin_view();
+  admin::HealthReport health() const;
+  bool listen(std::string& message);
+  bool listen_admin(std::string& message);
+  void accepted(net::Acceptor::Accepted connection, const std::string& listener);
+  void on_stop_signal();
+  Task<void> stop_flow();
+  Task<void> sweep_flow(const proxy::SharedPool& pool);
+};
+
+Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::move(settings))) {
+  State& state = *state_;
+  for (const config::PoolSettings& pool : state.settings.pools) {
+    state.shared.pools.push_back(std::make_unique<proxy::SharedPool>(
+        pool.cluster, pool.sessions, pool.forward, state.registry));
+  }
+}
+
+Server::~Server() = default;
+
+bool Server::start(std::string& message) {
+  State& state = *state_;
+  net::raise_open_files_limit();
+  if (!state.listen(message) || !state.listen_admin(message)) return false;
+  const int count = state.settings.workers > 0 ? state.settings.workers : usable_cores();
+  for (int i = 0; i < count; ++i) state.workers.push_back(std::make_unique<Worker>(state.shared));
+  for (auto& worker : state.workers) worker->start();
+  for (const auto& pool : state.shared.pools) {
+    cluster::start_health_checks(state.nursery, state.control, state.resolver, pool->pool);
+    state.nursery.spawn(state.sweep_flow(*pool));
+  }
+  for (const int signal : {SIGTERM, SIGINT}) {
+    state.control.on_signal(signal, [&state] { state.on_stop_signal(); });
+  }
+  state.control.on_signal(SIGUSR1, [] { log::reopen(); });
+  state.control.on_signal(SIGHUP, [] {
+    log::event(LogLevel::warn, "reload_refused", "why", "reload is not built yet: restart");
+  });
+  state.ready = true;
+  return true;
+}
+
+void Server::run() {
+  state_->control.run();
+  for (auto& worker : state_->workers) worker->stop();
+  log::event(LogLevel::info, "stopped");
+}
+
+std::string Server::listen_address() const {
+  return state_->acceptors.front()->local_address().text();
+}
+
+std::string Server::admin_address() const {
+  return state_->admin_acceptor->local_address().text();
+}
+
+bool Server::State::listen(std::string& message) {
+  for (const net::ListenerSettings& listener : settings.listeners) {
+    auto acceptor = net::Acceptor::listen(
+        control, listener, [this, &listener](net::Acceptor::Accepted connection) {
+          accepted(std::move(connection), listener.name);
+        });
+    if (!acceptor) {
+      message = "cannot listen on " + listener.address + ": " + acceptor.error().what;
+      if (acceptor.error().os_code != 0) {
+        message += std::string(": ") + std::strerror(acceptor.error().os_code);
+      }
+      return false;
+    }
+    log::event(LogLevel::info, "listening", "listener", listener.name, "address",
+               (*acceptor)->local_address().text());
+    acceptors.push_back(std::move(*acceptor));
+  }
+  return true;
+}
+
+bool Server::State::listen_admin(std::string& message) {
+  const net::ListenerSettings listener{settings.admin.address, "admin"};
+  auto acceptor =
+      net::Acceptor::listen(control, listener, [this](net::Acceptor::Accepted connection) {
+        auto stream = net::adopt_socket(control, connection.fd, connection.peer);
+        if (!stream || nursery.size() >= limits::admin_connections_max) return;
+        nursery.spawn(wire::serve_connection(control, std::move(*stream), shared.http, admin));
+      });
+  if (!acceptor) {
+    message = "cannot listen on admin.address " + listener.address + ": " + acceptor.error().what;
+    if (acceptor.error().os_code != 0) {
+      message += std::string(": ") + std::strerror(acceptor.error().os_code);
+    }
+    return false;
+  }
+  admin_acceptor = std::move(*acceptor);
+  log::event(LogLevel::info, "listening", "listener", "admin", "address",
+             admin_acceptor->local_address().text());
+  return true;
+}
+
+// Long streams stay where they are, so the worker with the least gets the next connection.
+void Server::State::accepted(net::Acceptor::Accepted connection, const std::string& listener) {
+  Worker* least = workers.front().get();
+  for (const auto& worker : workers) {
+    if (worker->load() < least->load()) least = worker.get();
+  }
+  least->hand_over(std::move(connection), listener);
+}
+
+admin::View Server::State::admin_view() {
+  admin::View view;
+  view.health = [this] { return health(); };
+  view.ready = [this] { return ready; };
+  return view;
+}
+
+admin::HealthReport Server::State::health() const {
+  admin::HealthReport report;
+  report.instance = settings.instance;
+  report.version = MCPLB_VERSION;
+  report.uptime_seconds = (monotonic_ms() - started_at) / 1000;
+  for (const auto& pool : shared.pools) {
+    admin::PoolHealth health;
+    health.name = pool->pool.name();
+    health.backends = pool->pool.backends().size();
+    health.usable = pool->pool.healthy_count();
+    health.sessions =
+        static_cast<std::int64_t>(pool->sessions.size() + pool->endpoint_sessions.size());
+    report.active_sessions += health.sessions;
+    report.pools.push_back(std::move(health));
+  }
+  return report;
+}
+
+void Server::State::on_stop_signal() {
+  if (stopping) {
+    log::event(LogLevel::warn, "stop_at_once", "why", "second signal");
+    control.stop();
+    return;
+  }
+  stopping = true;
+  ready = false;
+  log::event(LogLevel::info, "stopping", "delay_ms", settings.shutdown_delay.count(),
+             "timeout_ms", settings.shutdown_timeout.count());
+  nursery.spawn(stop_flow());
+}
+
+Task<void> Server::State::stop_flow() {
+  const Deadline delay = control.timers().in(settings.shutdown_delay);
+  co_await control.timers().sleep(delay);
+  acceptors.clear();
+  for (auto& worker : workers) worker->begin_stop(settings.shutdown_timeout / 2);
+  const Deadline hard_end = control.timers().in(settings.shutdown_timeout);
+  while (!hard_end.passed(control.now())) {
+    std::size_t open = 0;
+    for (const auto& worker : workers) open += worker->load();
+    if (open == 0) break;
+    const Deadline next_look = control.timers().in(stop_poll);
+    co_await control.timers().sleep(next_look);
+  }
+  control.stop();
+}
+
+Task<void> Server::State::sweep_flow(const proxy::SharedPool& pool) {
+  const milliseconds idle = pool.session.idle_timeout;
+  const milliseconds pause = std::clamp(idle / 4, sweep_shortest, sweep_longest);
+  while (true) {
+    const Deadline next = control.timers().in(pause);
+    co_await control.timers().sleep(next);
+    const TimePoint now = control.now();
+    const std::size_t expired =
+        pool.sessions.expire(idle, now) + pool.endpoint_sessions.expire(idle, now);
+    if (expired > 0) {
+      log::event(LogLevel::info, "sessions_expired", "pool", pool.pool.name(), "count", expired);
+    }
+  }
+}
+
+}  // namespace mcplb

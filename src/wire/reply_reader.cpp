@@ -1,0 +1,76 @@
+#include "mcplb/wire/reply_reader.hpp"
+
+#include <utility>
+
+namespace mcplb::wire {
+namespace {
+
+Error by_backend(Error error) {
+  error.side = Error::Side::backend;
+  return error;
+}
+
+}  // namespace
+
+Task<Result<void>> ReplyReader::read_head(http::Method request_method, Deadline deadline) {
+  while (true) {
+    auto taken = take_head(request_method);
+    if (!taken) co_return taken.error();
+    if (*taken) co_return {};
+    auto more = co_await stream_.more(deadline);
+    if (!more) co_return by_backend(more.error());
+  }
+}
+
+Result<bool> ReplyReader::take_head(http::Method request_method) {
+  stream_.consume(std::exchange(to_consume_, 0));
+  if (stream_.unread().empty()) return false;
+  begun_ = true;
+  auto size = scanner_.scan(stream_.unread());
+  if (!size) return by_backend(size.error());
+  const std::size_t seen = *size == 0 ? stream_.unread().size() : *size;
+  if (seen > settings_.head_bytes_max || (*size == 0 && stream_.full())) {
+    return Error{Error::Kind::head_too_large, Error::Side::backend, 0,
+                 "reply head is larger than limits.head_bytes_max"};
+  }
+  if (*size == 0) return false;
+  head_bytes_.assign(stream_.unread().substr(0, *size));
+  stream_.consume(*size);
+  scanner_.reset();
+  auto parsed = http::parse_reply_head(head_bytes_, request_method, settings_, head_);
+  if (!parsed) return by_backend(parsed.error());
+  body_.start(head_.framing, head_.content_length, Error::Side::backend);
+  return true;
+}
+
+Result<ReplyReader::Part> ReplyReader::next_part() {
+  stream_.consume(std::exchange(to_consume_, 0));
+  Part part;
+  if (!body_.done() && !stream_.unread().empty()) {
+    auto step = body_.decode(stream_.data(), stream_.unread().size());
+    if (!step) return by_backend(step.error());
+    part.content = step->content;
+    to_consume_ = step->consumed;
+  }
+  part.last = body_.done();
+  return part;
+}
+
+Result<void> ReplyReader::end_of_input(const Error& error) {
+  if (error.kind != Error::Kind::closed) return by_backend(error);
+  auto ended = body_.end_of_input();
+  if (!ended) return by_backend(ended.error());
+  return {};
+}
+
+bool ReplyReader::reusable() const {
+  return body_.done() && head_.keep_alive && head_.framing != http::Framing::until_close &&
+         stream_.unread().size() == to_consume_ && !stream_.end();
+}
+
+void ReplyReader::start_next() {
+  stream_.consume(std::exchange(to_consume_, 0));
+  begun_ = false;
+}
+
+}  // namespace mcplb::wire

@@ -1,0 +1,104 @@
+#include "mcplb/wire/request.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "mcplb/base/limits.hpp"
+#include "mcplb/base/metrics.hpp"
+
+namespace mcplb::wire {
+namespace {
+
+constexpr std::string_view continue_reply = "HTTP/1.1 100 Continue\r\n\r\n";
+
+Error by_client(Error error) {
+  error.side = Error::Side::client;
+  return error;
+}
+
+Error body_too_large() {
+  count_limit_hit(Limit::request_bytes);
+  return {Error::Kind::body_too_large, Error::Side::client, 0,
+          "request body is larger than limits.request_bytes_max"};
+}
+
+}  // namespace
+
+void Request::clear() {
+  head.clear();
+  // One large message must not leave its memory behind in every reused object.
+  if (body.capacity() > limits::scratch_bytes_kept) body = std::string();
+  if (head_bytes.capacity() > limits::scratch_bytes_kept) head_bytes = std::string();
+  body.clear();
+  head_bytes.clear();
+}
+
+Task<Result<void>> RequestReader::read_head(Request& out, Deadline deadline) {
+  scanner_.reset();
+  while (true) {
+    auto taken = take_head(out);
+    if (!taken) co_return taken.error();
+    if (*taken) co_return {};
+    auto more = co_await stream_.more(deadline);
+    if (!more) co_return by_client(more.error());
+  }
+}
+
+Result<bool> RequestReader::take_head(Request& out) {
+  if (stream_.unread().empty()) return false;
+  auto size = scanner_.scan(stream_.unread());
+  if (!size) return by_client(size.error());
+  const std::size_t seen = *size == 0 ? stream_.unread().size() : *size;
+  if (seen > settings_.head_bytes_max || (*size == 0 && stream_.full())) {
+    count_limit_hit(Limit::head_bytes);
+    return Error{Error::Kind::head_too_large, Error::Side::client, 0,
+                 "request head is larger than limits.head_bytes_max"};
+  }
+  if (*size == 0) return false;
+  out.head_bytes.assign(stream_.unread().substr(0, *size));
+  stream_.consume(*size);
+  auto parsed = http::parse_request_head(out.head_bytes, settings_, out.head);
+  if (!parsed) return parsed.error();
+  return true;
+}
+
+Task<Result<void>> RequestReader::read_body(Request& out, milliseconds between) {
+  const http::RequestHead& head = out.head;
+  const bool announced = head.framing == http::Framing::length;
+  if (announced && head.content_length > settings_.request_bytes_max) co_return body_too_large();
+  if (head.expects_continue && head.framing != http::Framing::none && stream_.unread().empty()) {
+    const Deadline deadline = stream_.timers().in(limits::client_write_stall);
+    auto told = co_await stream_.write(continue_reply, deadline);
+    if (!told) co_return by_client(told.error());
+  }
+  // What the client announces sizes nothing beyond one block: a claim costs it nothing.
+  const std::uint64_t expected = announced ? head.content_length : 0;
+  out.body.reserve(std::min<std::size_t>(expected, limits::buffer_block_bytes) +
+                   Request::body_padding);
+  body_.start(head.framing, head.content_length, Error::Side::client);
+  while (!body_.done()) {
+    if (stream_.unread().empty()) {
+      const Deadline deadline = stream_.timers().in(between);
+      auto more = co_await stream_.more(deadline);
+      if (!more) co_return by_client(more.error());
+    }
+    auto step = body_.decode(stream_.data(), stream_.unread().size());
+    if (!step) co_return step.error();
+    if (out.body.size() + step->content.size() > settings_.request_bytes_max) {
+      co_return body_too_large();
+    }
+    out.body.append(step->content);
+    stream_.consume(step->consumed);
+    if (step->consumed > 0 || body_.done()) continue;
+    // The decoder wants more than what is there before it can go on.
+    const Deadline deadline = stream_.timers().in(between);
+    auto more = co_await stream_.more(deadline);
+    if (!more) co_return by_client(more.error());
+  }
+  if (out.body.capacity() < out.body.size() + Request::body_padding) {
+    out.body.reserve(out.body.size() + Request::body_padding);
+  }
+  co_return {};
+}
+
+}  // namespace mcplb::wire

@@ -1,0 +1,61 @@
+#include "worker.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include "mcplb/base/limits.hpp"
+
+namespace mcplb {
+
+Worker::Worker(const proxy::SharedState& shared)
+    : loop_(std::max(limits::buffer_block_bytes, shared.http.head_bytes_max)),
+      proxy_(loop_, shared) {}
+
+Worker::~Worker() { stop(); }
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    loop_.run();
+    proxy_.close();
+  });
+}
+
+void Worker::hand_over(net::Acceptor::Accepted accepted, const std::string& listener) {
+  on_their_way_.fetch_add(1, std::memory_order_relaxed);
+  loop_.post([this, accepted = std::move(accepted), &listener] {
+    proxy_.serve(accepted, listener);
+    on_their_way_.fetch_sub(1, std::memory_order_relaxed);
+  });
+}
+
+void Worker::begin_stop(milliseconds streams_within) {
+  loop_.post([this, streams_within] { proxy_.begin_stop(streams_within); });
+}
+
+void Worker::stop() {
+  if (!thread_.joinable()) return;
+  loop_.stop();
+  thread_.join();
+}
+
+int usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int cores = 1;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = std::max(1, CPU_COUNT(&set));
+  // cgroup v2: "max 100000" or "QUOTA PERIOD", in microseconds.
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  long period = 0;
+  if (file >> quota >> period && quota != "max" && period > 0) {
+    const double share = std::atof(quota.c_str()) / static_cast<double>(period);
+    cores = std::min(cores, std::max(1, static_cast<int>(share)));
+  }
+  return cores;
+}
+
+}  // namespace mcplb

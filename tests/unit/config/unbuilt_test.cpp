@@ -1,0 +1,106 @@
+// What the contract promises for later: refused when asked for, accepted when not.
+#include "unit/config/loading.hpp"
+
+namespace mcplb::config {
+namespace {
+
+std::string in_pool(std::string_view keys) {
+  return "pools: [{backends: [{url: \"http://h\"}], " + std::string(keys) + "}]\n";
+}
+
+std::string in_backend(std::string_view keys) {
+  return "pools: [{backends: [{url: \"http://h\", " + std::string(keys) + "}]}]\n";
+}
+
+}  // namespace
+
+TEST_SUITE("config/unbuilt") {
+  TEST_CASE("asking for a part that is not built is refused by its name") {
+    struct Case {
+      std::string text;
+      const char* key;
+    };
+    const Case cases[] = {
+        {one_pool + "listeners: [{tls: {certificate: a.pem}}]", "listeners[0].tls.certificate"},
+        {one_pool + "listeners: [{tls: {min_version: \"1.3\"}}]", "listeners[0].tls.min_version"},
+        {one_pool + "resolver: {servers: [1.1.1.1]}", "resolver.servers"},
+        {one_pool + "store: {redis: {url: redis://r:6379}}", "store.redis.url"},
+        {one_pool + "store: {redis: {prefix: x}}", "store.redis.prefix"},
+        {one_pool + "registration: {enabled: true}", "registration.enabled"},
+        {one_pool + "tracing: {otlp_endpoint: \"http://o:4318\"}", "tracing.otlp_endpoint"},
+        {in_pool("sessions: {identity: sealed}"), "pools[0].sessions.identity: sealed"},
+        {in_pool("sessions: {bind: authorization}"), "pools[0].sessions.bind: authorization"},
+        {in_pool("sessions: {on_backend_loss: reroute}"),
+         "pools[0].sessions.on_backend_loss: reroute"},
+        {in_pool("sessions: {max_per_backend: 1}"), "pools[0].sessions.max_per_backend"},
+        {in_pool("health: {check: http}"), "pools[0].health.check: http"},
+        {in_pool("health: {check: mcp}"), "pools[0].health.check: mcp"},
+        {in_pool("health: {path: /health}"), "pools[0].health.path"},
+        {in_pool("health: {host: h}"), "pools[0].health.host"},
+        {in_pool("health: {slow_start: 1s}"), "pools[0].health.slow_start"},
+        {in_pool("health: {passive: {failures: 9}}"), "pools[0].health.passive.failures"},
+        {in_pool("health: {passive: {max_ejected: 10%}}"), "pools[0].health.passive.max_ejected"},
+        {in_backend("tls: {ca: ca.pem}"), "pools[0].backends[0].tls.ca"},
+        {in_backend("dns: \"http://h\""), "pools[0].backends[0].dns"},
+    };
+    for (const Case& each : cases) {
+      CAPTURE(each.text);
+      const std::string text = complaints(each.text);
+      CAPTURE(text);
+      CHECK(text.find(std::string(": ") + each.key + " is not built yet in this version") !=
+            std::string::npos);
+      CHECK(text.find('\n') == std::string::npos);
+    }
+  }
+
+  TEST_CASE("https backends are refused") {
+    CHECK(
+        complaints("pools: [{backends: [{url: \"https://h\"}]}]") ==
+        "1:27: pools[0].backends[0].url: https (tls to backends) is not built yet in this version");
+  }
+
+  TEST_CASE("a backend by dns only is told once") {
+    CHECK(complaints("pools: [{backends: [{dns: \"http://h\"}]}]") ==
+          "1:27: pools[0].backends[0].dns is not built yet in this version");
+  }
+
+  TEST_CASE("keys that ask for nothing are accepted") {
+    const Environment environment = environment_of({});
+    const Outcome outcome = loaded(R"(
+listeners: [{tls: {certificate: "", key: , min_version: "1.2"}}]
+resolver: {servers: []}
+store: {redis: {url: "${REDIS_URL:-}", prefix: mcplb, timeout: 250ms}}
+registration: {enabled: false, node_timeout: 15s, cleanup_interval: 30s}
+tracing: {otlp_endpoint: ""}
+pools:
+  - backends: [{url: "http://h", tls: {}, dns: "", refresh: 5s}]
+    sessions: {identity: learned, max_per_backend: 0, bind: none}
+    health: {check: tcp, path: "", host: , slow_start: 0s,
+             passive: {failures: 5, eject_for: 10s, max_ejected: 50%}}
+)",
+                                   environment);
+    CHECK(complaints(outcome) == "");
+  }
+
+  TEST_CASE("defaults that fall back are told in notes") {
+    const Outcome outcome = loaded(one_pool);
+    CHECK(
+        outcome.loaded.notes ==
+        std::vector<std::string>{
+            "pools[0].sessions.on_backend_loss: reestablish is not built yet and acts as not_found",
+            "pools[0].sessions.on_unknown: ask is not built yet and acts as not_found",
+            "pools[0].sessions.delete_on_expiry: not built yet: nothing is sent when a session "
+            "expires",
+            "pools[0].drain.timeout: not built yet: backends cannot be drained"});
+  }
+
+  TEST_CASE("what is built has no notes") {
+    const Outcome outcome = loaded(
+        in_pool("drain: {timeout: 0s}, sessions: {on_backend_loss: not_found, on_unknown: forward, "
+                "delete_on_expiry: false}"));
+    CHECK(complaints(outcome) == "");
+    CHECK(outcome.loaded.notes.empty());
+  }
+}
+
+}  // namespace mcplb::config

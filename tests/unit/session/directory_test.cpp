@@ -1,0 +1,263 @@
+#include "mcplb/session/directory.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "mcplb/base/limits.hpp"
+#include "mcplb/base/metrics.hpp"
+#include "support/backends.hpp"
+
+using namespace mcplb;
+using session::Directory;
+using session::SessionUse;
+using Learned = Directory::Learned;
+
+namespace {
+
+constexpr milliseconds idle{1000};
+
+struct Sessions {
+  test::Backends backends{1, 1};
+  Directory directory{backends.registry};
+  // A use that ends reads the real clock, so these tests tell their times from it.
+  TimePoint now = monotonic_ms();
+  BackendId a = backends[0].id();
+  BackendId b = backends[1].id();
+
+  Learned learn(std::string_view id, BackendId owner) {
+    SessionUse use;
+    return directory.learn(id, owner, now, use);
+  }
+  BackendId owner(std::string_view id) { return directory.begin_use(id, now).owner(); }
+  std::size_t expire_later() { return directory.expire(idle, monotonic_ms() + 2 * idle.count()); }
+};
+
+}  // namespace
+
+TEST_SUITE("session/directory") {
+  TEST_CASE("remembers who owns a session") {
+    Sessions s;
+    CHECK(s.learn("one", s.a) == Learned::added);
+    CHECK(s.learn("two", s.b) == Learned::added);
+    CHECK(s.owner("one") == s.a);
+    CHECK(s.owner("two") == s.b);
+    CHECK(s.directory.size() == 2);
+  }
+
+  TEST_CASE("knows nothing of other ids") {
+    Sessions s;
+    s.learn("one", s.a);
+    CHECK_FALSE(s.directory.begin_use("On", s.now));
+    CHECK_FALSE(s.directory.begin_use("ONE", s.now));
+    CHECK_FALSE(s.directory.begin_use("", s.now));
+    CHECK(s.directory.begin_use("three", s.now).owner() == BackendId::none);
+  }
+
+  TEST_CASE("an id that is learned again from its owner is known") {
+    Sessions s;
+    s.learn("one", s.a);
+    CHECK(s.learn("one", s.a) == Learned::known);
+    CHECK(s.directory.size() == 1);
+    CHECK(s.backends[0].sessions() == 1);
+  }
+
+  TEST_CASE("an id that is live on another backend is a conflict and changes nothing") {
+    Sessions s;
+    s.learn("one", s.a);
+    SessionUse use;
+    CHECK(s.directory.learn("one", s.b, s.now, use) == Learned::conflict);
+    CHECK_FALSE(use);
+    CHECK(s.owner("one") == s.a);
+    CHECK(s.backends[1].sessions() == 0);
+  }
+
+  TEST_CASE("refuses ids that are empty or beyond their bound") {
+    Sessions s;
+    CHECK(s.learn("", s.a) == Learned::refused);
+    CHECK(s.learn(std::string(limits::session_id_bytes_max + 1, 'x'), s.a) == Learned::refused);
+    CHECK(s.learn(std::string(limits::session_id_bytes_max, 'x'), s.a) == Learned::added);
+    CHECK(s.directory.size() == 1);
+  }
+
+  TEST_CASE("ids are bytes, zeros included") {
+    Sessions s;
+    s.learn(std::string_view("a\0b", 3), s.a);
+    CHECK(s.owner(std::string_view("a\0b", 3)) == s.a);
+    CHECK(s.owner("a") == BackendId::none);
+  }
+
+  TEST_CASE("counts the sessions of each owner") {
+    Sessions s;
+    s.learn("one", s.a);
+    s.learn("two", s.a);
+    s.learn("three", s.b);
+    CHECK(s.backends[0].sessions() == 2);
+    s.directory.forget("two");
+    s.directory.forget("two");
+    CHECK(s.backends[0].sessions() == 1);
+    CHECK(s.expire_later() == 2);
+    CHECK(s.backends[0].sessions() == 0);
+    CHECK(s.backends[1].sessions() == 0);
+  }
+
+  TEST_CASE("takes its sessions off the counts when it ends") {
+    test::Backends backends{1};
+    {
+      Directory directory(backends.registry);
+      SessionUse use;
+      directory.learn("one", backends[0].id(), 0, use);
+      use.end();
+      CHECK(backends[0].sessions() == 1);
+    }
+    CHECK(backends[0].sessions() == 0);
+  }
+
+  TEST_CASE("a forgotten session is gone") {
+    Sessions s;
+    s.learn("one", s.a);
+    s.directory.forget("one");
+    s.directory.forget("never known");
+    CHECK_FALSE(s.directory.begin_use("one", s.now));
+    CHECK(s.directory.size() == 0);
+  }
+}
+
+TEST_SUITE("session/directory expiry") {
+  TEST_CASE("a session expires when nothing was open for the idle time") {
+    Sessions s;
+    s.learn("one", s.a);
+    const TimePoint ended = monotonic_ms();
+    CHECK(s.directory.expire(idle, ended + idle.count() - 100) == 0);
+    CHECK(s.directory.expire(idle, ended + idle.count()) == 1);
+    CHECK_FALSE(s.directory.begin_use("one", s.now));
+  }
+
+  TEST_CASE("a session with an open stream does not expire, however long that takes") {
+    Sessions s;
+    SessionUse learned;
+    s.directory.learn("one", s.a, s.now, learned);
+    CHECK(s.directory.expire(idle, s.now + 1'000'000) == 0);
+    SessionUse stream = s.directory.begin_use("one", s.now);
+    learned.end();
+    CHECK(s.directory.expire(idle, s.now + 1'000'000) == 0);
+    stream.end();
+    stream.end();
+    CHECK(s.expire_later() == 1);
+  }
+
+  TEST_CASE("the end of a use counts as seen") {
+    Sessions s;
+    SessionUse use;
+    // Begun long ago: it would be due at once.
+    s.directory.learn("one", s.a, s.now - 1'000'000, use);
+    use.end();
+    CHECK(s.directory.expire(idle, s.now + idle.count() - 100) == 0);
+  }
+
+  TEST_CASE("a use that moves ends once") {
+    Sessions s;
+    s.learn("one", s.a);
+    SessionUse first = s.directory.begin_use("one", s.now);
+    SessionUse second = std::move(first);
+    CHECK_FALSE(first);
+    CHECK(second.owner() == s.a);
+    first.end();
+    CHECK(s.expire_later() == 0);
+    second = SessionUse();
+    CHECK(s.expire_later() == 1);
+  }
+
+  TEST_CASE("learning into a use of the same session ends the old use") {
+    Sessions s;
+    SessionUse use;
+    s.directory.learn("one", s.a, s.now, use);
+    CHECK(s.directory.learn("one", s.a, s.now, use) == Learned::known);
+    CHECK(s.expire_later() == 0);
+    use.end();
+    CHECK(s.expire_later() == 1);
+  }
+}
+
+TEST_SUITE("session/directory forgetting while in use") {
+  TEST_CASE("look-ups miss it at once; its use keeps the owner that it was told") {
+    Sessions s;
+    SessionUse use;
+    s.directory.learn("one", s.a, s.now, use);
+    s.directory.forget("one");
+    CHECK_FALSE(s.directory.begin_use("one", s.now));
+    CHECK(use.owner() == s.a);
+    CHECK(s.directory.size() == 0);
+    CHECK(s.backends[0].sessions() == 0);
+    CHECK(s.expire_later() == 0);
+    use.end();
+    CHECK(s.learn("one", s.b) == Learned::added);
+  }
+
+  TEST_CASE("it may be learned again with another owner before the old use ends") {
+    Sessions s;
+    SessionUse old_use;
+    s.directory.learn("one", s.a, s.now, old_use);
+    s.directory.forget("one");
+    SessionUse new_use;
+    CHECK(s.directory.learn("one", s.b, s.now, new_use) == Learned::added);
+    CHECK(old_use.owner() == s.a);
+    CHECK(new_use.owner() == s.b);
+    old_use.end();
+    CHECK(s.owner("one") == s.b);
+    CHECK(s.directory.size() == 1);
+    CHECK(s.backends[0].sessions() == 0);
+    CHECK(s.backends[1].sessions() == 1);
+    new_use.end();
+    CHECK(s.expire_later() == 1);
+    CHECK(s.backends[1].sessions() == 0);
+  }
+}
+
+TEST_SUITE("session/directory bounds") {
+  TEST_CASE("a full shard lets a session go that is idle, never one in use") {
+    Sessions s;
+    SessionUse in_use;
+    s.directory.learn("in use", s.a, s.now, in_use);
+    const std::uint64_t hits = limit_hits(Limit::sessions);
+    const std::size_t some_more = limits::sessions_max / 20;
+    for (std::size_t i = 0; i < limits::sessions_max + some_more; ++i) {
+      s.learn("session-" + std::to_string(i), s.b);
+    }
+    CHECK(s.directory.size() <= limits::sessions_max);
+    CHECK(s.directory.size() > limits::sessions_max * 9 / 10);
+    CHECK(limit_hits(Limit::sessions) > hits);
+    CHECK(static_cast<std::size_t>(s.backends[1].sessions()) + 1 == s.directory.size());
+    CHECK(s.owner("in use") == s.a);
+  }
+
+  TEST_CASE("many threads learn, use, forget and expire the same sessions") {
+    test::Backends backends{1, 1};
+    Directory directory(backends.registry);
+    constexpr int threads_count = 4;
+    constexpr int rounds = 3000;
+    const auto work = [&](int thread) {
+      for (int i = 0; i < rounds; ++i) {
+        const std::string id = "session-" + std::to_string(i % 37);
+        const BackendId owner = backends[static_cast<std::size_t>(thread % 2)].id();
+        SessionUse use;
+        directory.learn(id, owner, monotonic_ms(), use);
+        SessionUse other = directory.begin_use(id, monotonic_ms());
+        if (i % 5 == thread) directory.forget(id);
+        if (i % 100 == 0) directory.expire(milliseconds(0), monotonic_ms());
+        other = SessionUse();
+        static_cast<void>(directory.size());
+      }
+    };
+    std::vector<std::thread> threads;
+    for (int thread = 0; thread < threads_count; ++thread) threads.emplace_back(work, thread);
+    for (std::thread& thread : threads) thread.join();
+    directory.expire(milliseconds(0), monotonic_ms() + 1);
+    CHECK(directory.size() == 0);
+    CHECK(backends[0].sessions() == 0);
+    CHECK(backends[1].sessions() == 0);
+  }
+}
