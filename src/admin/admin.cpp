@@ -1,8 +1,9 @@
 #include "mcplb/admin/admin.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
+
+#include <nlohmann/json.hpp>
 
 #include "admin/token.hpp"
 
@@ -62,15 +63,20 @@ const Admin::Endpoint Admin::endpoints[] = {
 };
 
 std::string_view status_of(const HealthReport& report) {
-  const auto is_usable = [](const PoolHealth& pool) { return pool.usable > 0; };
-  const auto is_whole = [](const PoolHealth& pool) { return status_of_pool(pool) == "healthy"; };
+  const auto is_usable = [](const PoolHealth& pool) {
+    return pool.usable > 0;
+  };
+  const auto is_whole = [](const PoolHealth& pool) {
+    return status_of_pool(pool) == "healthy";
+  };
   if (std::none_of(report.pools.begin(), report.pools.end(), is_usable)) return "unhealthy";
   const bool whole = std::all_of(report.pools.begin(), report.pools.end(), is_whole);
   return whole ? "healthy" : "degraded";
 }
 
 Admin::Admin(Settings settings, View view)
-    : settings_(std::move(settings)), view_(std::move(view)) {}
+    : settings_(std::move(settings)),
+      view_(std::move(view)) {}
 
 Task<void> Admin::handle(const wire::Request& request, wire::ReplyWriter& writer) {
   wire::Reply reply = answer(request.head);
@@ -84,7 +90,9 @@ wire::Reply Admin::answer(const http::RequestHead& head) const {
     reply.fields.emplace_back("WWW-Authenticate", "Bearer realm=\"mcplb\"");
     return reply;
   }
-  const auto has_path = [&head](const Endpoint& endpoint) { return endpoint.path == head.path; };
+  const auto has_path = [&head](const Endpoint& endpoint) {
+    return endpoint.path == head.path;
+  };
   const auto* const found = std::find_if(std::begin(endpoints), std::end(endpoints), has_path);
   if (found == std::end(endpoints)) return error_reply(404, "not_found", "no such endpoint");
   if (head.method != http::Method::get && head.method != http::Method::head) {
@@ -110,13 +118,16 @@ wire::Reply Admin::health() const {
   body["uptime_seconds"] = report.uptime_seconds;
   body["active_sessions"] = report.active_sessions;
   body["pools"] = Json::array();
-  for (const PoolHealth& pool : report.pools) body["pools"].push_back(pool_json(pool));
+  for (const PoolHealth& pool : report.pools)
+    body["pools"].push_back(pool_json(pool));
   body["store"]["type"] = report.store;
   return json_reply(status == "unhealthy" ? 503 : 200, body);
 }
 
 // Whoever can answer is alive: a process that cannot serve anybody still need not be restarted.
-wire::Reply Admin::live() const { return status_reply(200, "alive"); }
+wire::Reply Admin::live() const {
+  return status_reply(200, "alive");
+}
 
 wire::Reply Admin::ready() const {
   return view_.ready() ? status_reply(200, "ready") : status_reply(503, "not_ready");

@@ -96,25 +96,25 @@ struct MemberOf<Field Class::*> {
   using Scope = Class;
 };
 
-template <auto first, auto... rest>
+template <auto First, auto... Rest>
 struct PathTo {
-  using Scope = typename MemberOf<decltype(first)>::Scope;
+  using Scope = typename MemberOf<decltype(First)>::Scope;
   static const auto& in(const void* scope) {
-    return ((static_cast<const Scope*>(scope)->*first).*....*rest);
+    return ((static_cast<const Scope*>(scope)->*First).*....*Rest);
   }
-  static auto& in(void* scope) { return ((static_cast<Scope*>(scope)->*first).*....*rest); }
+  static auto& in(void* scope) { return ((static_cast<Scope*>(scope)->*First).*....*Rest); }
   static Value get(const void* scope) { return to_value(in(scope)); }
   static void set(void* scope, const Value& value) { from_value(in(scope), value); }
 };
 
 // The field at the end of a path of members: at<&PoolSettings::health, &HealthSettings::rise>.
-template <auto... members>
-inline constexpr Access at = {scope_tag<typename PathTo<members...>::Scope>,
-                              &PathTo<members...>::get, &PathTo<members...>::set};
+template <auto... Members>
+inline constexpr Access at = {scope_tag<typename PathTo<Members...>::Scope>,
+                              &PathTo<Members...>::get, &PathTo<Members...>::set};
 
-template <auto... members>
+template <auto... Members>
 struct ListAt {
-  using Path = PathTo<members...>;
+  using Path = PathTo<Members...>;
   using List = std::remove_reference_t<decltype(Path::in(static_cast<void*>(nullptr)))>;
   using Element = typename List::value_type;
   static std::size_t size(const void* scope) { return Path::in(scope).size(); }
@@ -129,13 +129,13 @@ struct ListAt {
   }
 };
 
-template <auto... members>
-inline constexpr ListAccess list_at = {scope_tag<typename ListAt<members...>::Path::Scope>,
-                                       scope_tag<typename ListAt<members...>::Element>,
-                                       &ListAt<members...>::size,
-                                       &ListAt<members...>::resize,
-                                       &ListAt<members...>::at,
-                                       &ListAt<members...>::const_at,
-                                       &ListAt<members...>::fresh};
+template <auto... Members>
+inline constexpr ListAccess list_at = {scope_tag<typename ListAt<Members...>::Path::Scope>,
+                                       scope_tag<typename ListAt<Members...>::Element>,
+                                       &ListAt<Members...>::size,
+                                       &ListAt<Members...>::resize,
+                                       &ListAt<Members...>::at,
+                                       &ListAt<Members...>::const_at,
+                                       &ListAt<Members...>::fresh};
 
 }  // namespace mcplb::config

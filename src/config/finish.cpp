@@ -153,11 +153,10 @@ class Notes {
  public:
   void visit(std::string_view path, const std::string& shown, const void* scope) {
     for (const Row* row : children(path)) {
-      const std::string key =
-          shown.empty() ? std::string(row->key()) : shown + '.' + std::string(row->key());
+      const std::string key = joined_path(shown, row->key());
       if (row->is_leaf()) {
         const std::string note = fallback_note(*row, value_in(*row, scope));
-        if (!note.empty()) notes_.push_back(key + ": " + note);
+        if (!note.empty()) notes_.push_back(std::string(key).append(": ").append(note));
       } else if (row->kind == Kind::section) {
         visit(row->path, key, scope);
       } else {

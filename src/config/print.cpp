@@ -24,7 +24,8 @@ bool is_plain_char(char c) {
 bool wants_quotes(std::string_view text) {
   if (text.empty() || !std::all_of(text.begin(), text.end(), is_plain_char)) return true;
   if (is_digit(text.front()) || text.front() == '-' || text.front() == '.') return true;
-  for (const std::string_view word : {"null", "true", "false", "yes", "no", "on", "y", "n"}) {
+  for (const std::string_view word :
+       {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}) {
     if (equals_ignoring_case(text, word)) return true;
   }
   return text.front() == '%';

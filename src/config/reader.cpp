@@ -8,10 +8,6 @@
 namespace mcplb::config {
 namespace {
 
-std::string join(std::string_view shown, std::string_view key) {
-  return shown.empty() ? std::string(key) : std::string(shown) + '.' + std::string(key);
-}
-
 class Reader {
  public:
   explicit Reader(Report& report) : report_(report) {}
@@ -31,7 +27,7 @@ class Reader {
         report_.add(entry.place, unknown_key(path, shown, entry.key));
         continue;
       }
-      read(entry.value, *row, join(shown, entry.key), scope);
+      read(entry.value, *row, joined_path(shown, entry.key), scope);
     }
   }
 
@@ -100,7 +96,7 @@ class Reader {
     // An empty text asks for nothing, and of what is not built nothing is all we can do.
     if (row.built == Built::no && node.kind == Node::Kind::scalar && node.text.empty()) return;
     auto value = value_of(node, row, shown);
-    if (value) store(node, row, {shown, scope}, std::move(*value));
+    if (value) store(node, row, {shown, scope}, *value);
   }
 
   struct Target {

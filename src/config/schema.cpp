@@ -112,19 +112,19 @@ void set_url(void* scope, const Value& value) {
 constexpr Access backend_url{scope_tag<cluster::BackendSettings>, get_url, set_url};
 
 // Short names for the paths of members below.
-template <auto field>
-inline constexpr Access pool = at<&PoolSettings::cluster, field>;
-template <auto field>
-inline constexpr Access health = at<&PoolSettings::cluster, &cluster::PoolSettings::health, field>;
-template <auto field>
-inline constexpr Access pin = at<&PoolSettings::cluster, &cluster::PoolSettings::pin, field>;
-template <auto field>
+template <auto Field>
+inline constexpr Access pool = at<&PoolSettings::cluster, Field>;
+template <auto Field>
+inline constexpr Access health = at<&PoolSettings::cluster, &cluster::PoolSettings::health, Field>;
+template <auto Field>
+inline constexpr Access pin = at<&PoolSettings::cluster, &cluster::PoolSettings::pin, Field>;
+template <auto Field>
 inline constexpr Access keepalive =
-    at<&PoolSettings::cluster, &cluster::PoolSettings::keepalive, field>;
-template <auto field>
-inline constexpr Access sessions = at<&PoolSettings::sessions, field>;
-template <auto field>
-inline constexpr Access forward = at<&PoolSettings::forward, field>;
+    at<&PoolSettings::cluster, &cluster::PoolSettings::keepalive, Field>;
+template <auto Field>
+inline constexpr Access sessions = at<&PoolSettings::sessions, Field>;
+template <auto Field>
+inline constexpr Access forward = at<&PoolSettings::forward, Field>;
 
 using cluster::BackendSettings;
 using cluster::HealthSettings;
@@ -361,6 +361,12 @@ static_assert(scopes_match(), "a row's field is no member of the struct at its p
 
 std::span<const Row> schema() {
   return rows;
+}
+
+std::string joined_path(std::string_view path, std::string_view key) {
+  std::string joined(path);
+  if (!joined.empty()) joined += '.';
+  return joined.append(key);
 }
 
 std::vector<const Row*> children(std::string_view parent) {

@@ -1,8 +1,10 @@
 // The table behind everything: what may be configured, what it means, and where it goes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -91,6 +93,8 @@ struct Row {
   constexpr bool is_leaf() const { return kind != Kind::section && kind != Kind::list; }
 };
 
+// "pools[0].health" and "interval" to "pools[0].health.interval"; at the top just the key.
+std::string joined_path(std::string_view path, std::string_view key);
 // All rows, a section or list before its keys, in the order in which they are printed.
 std::span<const Row> schema();
 // The rows one level below a path; "" is the top.

@@ -17,7 +17,7 @@ struct Unit {
 // The largest first: a value is printed in the largest unit that divides it.
 constexpr std::array<Unit, 4> durations{{{"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
 constexpr std::array<Unit, 4> sizes{
-    {{"GiB", 1024 * 1024 * 1024}, {"MiB", 1024 * 1024}, {"KiB", 1024}, {"B", 1}}};
+    {{"GiB", 1LL << 30}, {"MiB", 1LL << 20}, {"KiB", 1LL << 10}, {"B", 1}}};
 constexpr std::string_view duration_examples = "250ms, 30s, 5m, 1h";
 constexpr std::string_view size_examples = "512B, 64KiB, 4MiB, 1GiB";
 

@@ -4,12 +4,13 @@
 #include <thread>
 #include <utility>
 
-#include "demo/demo_server.hpp"
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/base/limits.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/wire/server.hpp"
+
+#include "demo/demo_server.hpp"
 
 namespace mcplb::demo {
 
@@ -59,7 +60,8 @@ void DemoServers::State::accept(net::Acceptor::Accepted accepted, DemoServer& se
 
 void DemoServers::State::run() {
   loop.run();
-  for (Replica& replica : replicas) replica.acceptor.reset();
+  for (Replica& replica : replicas)
+    replica.acceptor.reset();
   connections.reset();
 }
 
@@ -84,7 +86,8 @@ DemoServers::~DemoServers() {
 
 std::vector<std::string> DemoServers::urls() const {
   std::vector<std::string> urls;
-  for (const State::Replica& replica : state_->replicas) urls.push_back(replica.url);
+  for (const State::Replica& replica : state_->replicas)
+    urls.push_back(replica.url);
   return urls;
 }
 

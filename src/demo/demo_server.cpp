@@ -3,8 +3,9 @@
 #include <optional>
 #include <utility>
 
-#include "demo/modern.hpp"
 #include "mcplb/base/text.hpp"
+
+#include "demo/modern.hpp"
 
 namespace mcplb::demo {
 namespace {
@@ -37,7 +38,9 @@ bool is_json(const http::RequestHead& head) {
   return equals_ignoring_case(trimmed(type.substr(0, type.find(';'))), "application/json");
 }
 
-bool names_modern_version(const http::RequestHead& head) { return is_modern(head, nullptr); }
+bool names_modern_version(const http::RequestHead& head) {
+  return is_modern(head, nullptr);
+}
 
 std::string negotiated_version(const Json& message) {
   std::string asked = text_member(member(message, "params"), "protocolVersion");

@@ -5,11 +5,12 @@
 #include <string>
 #include <variant>
 
+#include "mcplb/net/loop.hpp"
+#include "mcplb/wire/server.hpp"
+
 #include "demo/json_rpc.hpp"
 #include "demo/session.hpp"
 #include "demo/tools.hpp"
-#include "mcplb/net/loop.hpp"
-#include "mcplb/wire/server.hpp"
 
 namespace mcplb::demo {
 
@@ -22,7 +23,9 @@ class DemoServer final : public wire::Handler {
   static constexpr milliseconds stream_silence_max{30'000};
 
   DemoServer(net::Loop& loop, std::string replica, std::size_t max = Sessions::sessions_max)
-      : loop_(loop), tools_(loop, std::move(replica)), sessions_(max) {}
+      : loop_(loop),
+        tools_(loop, std::move(replica)),
+        sessions_(max) {}
 
   Task<void> handle(const wire::Request& request, wire::ReplyWriter& writer) override;
   const std::string& replica() const { return tools_.replica(); }

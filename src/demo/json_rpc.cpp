@@ -35,12 +35,14 @@ std::string text_member(const Json& object, const char* key, std::string_view ot
 int number_member(const Json& object, const char* key, int otherwise, int least, int most) {
   const Json& value = member(object, key);
   if (!value.is_number()) return otherwise;
-  const double bounded = std::clamp(value.get<double>(), static_cast<double>(least),
-                                    static_cast<double>(most));
+  const double bounded =
+      std::clamp(value.get<double>(), static_cast<double>(least), static_cast<double>(most));
   return static_cast<int>(bounded);
 }
 
-bool is_request_id(const Json& id) { return id.is_string() || id.is_number_integer(); }
+bool is_request_id(const Json& id) {
+  return id.is_string() || id.is_number_integer();
+}
 
 Json result_message(const Json& id, Json result) {
   Json message = Json::object();

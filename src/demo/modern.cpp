@@ -17,7 +17,9 @@ constexpr const char* version_key = "io.modelcontextprotocol/protocolVersion";
 constexpr const char* capabilities_key = "io.modelcontextprotocol/clientCapabilities";
 constexpr int list_ttl_ms = 60'000;
 
-const Json& meta_of(const Json& message) { return member(member(message, "params"), "_meta"); }
+const Json& meta_of(const Json& message) {
+  return member(member(message, "params"), "_meta");
+}
 
 wire::Reply refuse(const Json& message, int code, std::string_view text) {
   return error_reply(400, member(message, "id"), code, text);
@@ -91,7 +93,8 @@ bool is_legacy_version(std::string_view version) {
 Json supported_versions() {
   Json versions = Json::array();
   versions.push_back(std::string(modern_version));
-  for (const std::string_view version : legacy_versions) versions.push_back(std::string(version));
+  for (const std::string_view version : legacy_versions)
+    versions.push_back(std::string(version));
   return versions;
 }
 

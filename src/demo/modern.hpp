@@ -5,9 +5,10 @@
 #include <string_view>
 #include <variant>
 
+#include "mcplb/http/head.hpp"
+
 #include "demo/json_rpc.hpp"
 #include "demo/tools.hpp"
-#include "mcplb/http/head.hpp"
 
 namespace mcplb::demo {
 

@@ -12,7 +12,8 @@ std::string unguessable_id() {
   std::string id;
   for (int half = 0; half < 2; ++half) {
     std::uint64_t bits = secret_random64();
-    for (int digit = 0; digit < 16; ++digit, bits >>= 4) id += digits[bits & 15];
+    for (int digit = 0; digit < 16; ++digit, bits >>= 4)
+      id += digits[bits & 15];
   }
   return id;
 }
@@ -20,7 +21,9 @@ std::string unguessable_id() {
 }  // namespace
 
 Inbox::Inbox(net::Loop& loop, Session& session, std::int64_t key)
-    : loop_(loop), session_(&session), key_(key) {
+    : loop_(loop),
+      session_(&session),
+      key_(key) {
   session.inboxes_.emplace(key, this);
 }
 
@@ -62,7 +65,8 @@ void Inbox::Awaiter::resume() {
 }
 
 Session::~Session() {
-  for (const auto& [key, inbox] : inboxes_) inbox->close();
+  for (const auto& [key, inbox] : inboxes_)
+    inbox->close();
 }
 
 Inbox* Session::inbox(std::int64_t key) const {

@@ -10,11 +10,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
-#include "demo/json_rpc.hpp"
 #include "mcplb/base/hash.hpp"
 #include "mcplb/base/intrusive_list.hpp"
 #include "mcplb/net/loop.hpp"
+
+#include "demo/json_rpc.hpp"
 
 namespace mcplb::demo {
 
@@ -79,7 +81,9 @@ class Inbox::Awaiter final : private net::Timer, private Deferred {
   std::coroutine_handle<> waiting_;
 };
 
-inline Inbox::Awaiter Inbox::arrived(Deadline deadline) { return Awaiter(*this, deadline); }
+inline Inbox::Awaiter Inbox::arrived(Deadline deadline) {
+  return Awaiter(*this, deadline);
+}
 
 // Owned by Sessions. No flow keeps a reference to it over a wait: it may be deleted meanwhile.
 class Session final : public ListNode {
@@ -89,7 +93,9 @@ class Session final : public ListNode {
   static constexpr std::size_t inboxes_max = 100;
 
   Session(std::string id, std::string version, Json capabilities)
-      : id_(std::move(id)), version_(std::move(version)), capabilities_(std::move(capabilities)) {}
+      : id_(std::move(id)),
+        version_(std::move(version)),
+        capabilities_(std::move(capabilities)) {}
   ~Session();
 
   const std::string& id() const { return id_; }

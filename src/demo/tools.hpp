@@ -2,13 +2,17 @@
 // are flows of their own.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
+
+#include "mcplb/net/loop.hpp"
+#include "mcplb/wire/server.hpp"
 
 #include "demo/json_rpc.hpp"
 #include "demo/session.hpp"
-#include "mcplb/net/loop.hpp"
-#include "mcplb/wire/server.hpp"
 
 namespace mcplb::demo {
 

@@ -37,6 +37,10 @@ Result<void> BodyDecoder::end_of_input() {
   return Error{Error::Kind::closed, side_, 0, "connection ended within a body"};
 }
 
+std::uint64_t BodyDecoder::announced() const {
+  return framing_ == Framing::chunked ? chunked_->announced() : left_;
+}
+
 std::string_view BodyDecoder::trailers() const {
   return framing_ == Framing::chunked ? chunked_->trailers() : std::string_view();
 }

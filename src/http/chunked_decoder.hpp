@@ -27,6 +27,7 @@ class ChunkedDecoder {
   Result<BodyDecoder::Step> decode(char* data, std::size_t size);
   bool done() const { return part_ == Part::done; }
   std::string_view trailers() const { return trailers_; }
+  std::uint64_t announced() const { return left_; }
 
  private:
   // Where in the coding the next byte stands.

@@ -85,6 +85,7 @@ class FirstEvent {
  public:
   // The line is neither empty nor a comment.
   EndpointSearch on_line(Line line) {
+    if (!has_field_ && line.field != "event") return EndpointSearch::absent;
     has_field_ = true;
     if (line.field == "event") {
       if (line.value != "endpoint") return EndpointSearch::absent;
@@ -94,6 +95,14 @@ class FirstEvent {
       data_ = line.value;
     }
     return EndpointSearch::need_more;
+  }
+  // The beginning of a line whose end has not come yet.
+  EndpointSearch on_partial_line(std::string_view line) const {
+    constexpr std::string_view first = "event: endpoint";
+    constexpr std::string_view unspaced = "event:endpoint";
+    const bool open = has_field_ || line.starts_with(':') || first.starts_with(line) ||
+                      unspaced.starts_with(line) || byte_order_mark.starts_with(line);
+    return open ? EndpointSearch::need_more : EndpointSearch::absent;
   }
   EndpointSearch on_empty_line() const {
     if (!has_field_) return EndpointSearch::need_more;
@@ -115,7 +124,7 @@ EndpointSearch find_endpoint_event(std::string_view stream, EndpointEvent& out) 
   FirstEvent event;
   for (;;) {
     const std::size_t end = stream.find_first_of("\r\n", begin);
-    if (end == std::string_view::npos) return EndpointSearch::need_more;
+    if (end == std::string_view::npos) return event.on_partial_line(stream.substr(begin));
     std::size_t next = end + 1;
     if (stream[end] == '\r' && next < stream.size() && stream[next] == '\n') ++next;
 

@@ -93,15 +93,15 @@ Task<bool> ClientConnection::serve_one() {
 
 Task<bool> ClientConnection::serve(wire::Request& request) {
   stream_->watch(this);
-  bool reusable = false;
+  Next next = Next::abort;
   {
     Exchange exchange(context_, client_, *stream_, request);
-    auto in_step = co_await exchange.run();
-    reusable = in_step;
+    auto after = co_await exchange.run();
+    next = after;
   }
   stream_->watch(nullptr);
-  if (!reusable) co_await linger();
-  co_return reusable;
+  if (next == Next::close) co_await linger();
+  co_return next == Next::reuse;
 }
 
 // Answers what could not be read as a request; the connection ends, because where the next

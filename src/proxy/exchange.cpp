@@ -55,7 +55,7 @@ Exchange::~Exchange() {
   write_access_line(record_);
 }
 
-Task<bool> Exchange::run() {
+Task<Next> Exchange::run() {
   auto refusal = admit();
   if (refusal) co_return co_await answer(*refusal);
   build_backend_head();
@@ -99,6 +99,12 @@ std::optional<LocalReply> Exchange::find_owner() {
       message_.endpoint_session ? shared.endpoint_sessions : shared.sessions;
   use_ = directory.begin_use(message_.session, context_.loop.now());
   if (!use_) {
+    if (message_.endpoint_session && message_.method == mcp::Method::initialize) {
+      // Not a 2024-11-05 session: the URL of this server happens to have such a parameter.
+      message_.session = {};
+      message_.endpoint_session = false;
+      return std::nullopt;
+    }
     if (shared.session.on_unknown == session::OnUnknown::forward) return std::nullopt;
     return LocalReply{Reason::session_unknown, "", {}};
   }
@@ -233,7 +239,7 @@ void Exchange::learn_endpoint(std::string_view session) {
   endpoint_session_ = session;
 }
 
-Task<bool> Exchange::answer(LocalReply reply) {
+Task<Next> Exchange::answer(LocalReply reply) {
   awaiting_head_ = false;
   lease_.close();
   const bool close = !request_.head.keep_alive || context_.stopping;
@@ -243,7 +249,8 @@ Task<bool> Exchange::answer(LocalReply reply) {
   record_.bytes_out = bytes.size();
   const Deadline stall = timers().in(limits::client_write_stall);
   auto written = co_await stream_.write(bytes, stall);
-  co_return written && !close;
+  if (!written) co_return Next::abort;
+  co_return close ? Next::close : Next::reuse;
 }
 
 }  // namespace mcplb::proxy

@@ -29,6 +29,13 @@ struct ClientInfo {
   bool trusted = false;  // one of trusted_proxies
 };
 
+// What the client's connection is good for afterwards.
+enum class Next : std::uint8_t {
+  reuse,
+  close,  // the reply is whole: let the client read it
+  abort   // the reply is not: an orderly end would look like one
+};
+
 class Exchange {
  public:
   // All outlive the exchange. `request` is whole.
@@ -38,8 +45,7 @@ class Exchange {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
-  // True when the connection may carry another request.
-  Task<bool> run();
+  Task<Next> run();
 
  private:
   // Decisions before any backend is asked. None: go on.
@@ -62,9 +68,9 @@ class Exchange {
   std::optional<LocalReply> learn();
   void learn_endpoint(std::string_view session);
   std::string client_head(ClientFraming framing, bool close) const;
-  Task<bool> forward_reply();
-  bool conclude(RelayEnd end, ClientFraming framing);
-  Task<bool> answer(LocalReply reply);
+  Task<Next> forward_reply();
+  Next conclude(RelayEnd end, ClientFraming framing);
+  Task<Next> answer(LocalReply reply);
 
   const http::ReplyHead& backend_reply() const { return lease_->replies.head(); }
   bool owned() const { return static_cast<bool>(use_); }

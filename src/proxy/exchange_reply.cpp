@@ -40,7 +40,7 @@ std::string Exchange::client_head(ClientFraming framing, bool close) const {
   return bytes;
 }
 
-Task<bool> Exchange::forward_reply() {
+Task<Next> Exchange::forward_reply() {
   const http::ReplyHead& head = backend_reply();
   record_.status = head.status;
   const ClientFraming framing = client_framing(head, request_.head);
@@ -71,12 +71,11 @@ Task<bool> Exchange::forward_reply() {
     const LocalReply lost{Reason::backend_lost, relay.error().what, Outcome::unknown};
     co_return co_await answer(lost);
   }
-  const bool reusable = conclude(end, framing);
-  co_return reusable && !close;
+  const Next next = conclude(end, framing);
+  co_return next == Next::reuse && close ? Next::close : next;
 }
 
-// True when the client's connection is still in step.
-bool Exchange::conclude(RelayEnd end, ClientFraming framing) {
+Next Exchange::conclude(RelayEnd end, ClientFraming framing) {
   switch (end) {
     case RelayEnd::complete:
       record_.end = {'-', '-'};
@@ -84,16 +83,16 @@ bool Exchange::conclude(RelayEnd end, ClientFraming framing) {
         backend_->note_keep_alive_hint(backend_reply().keep_alive_timeout_s);
         lease_.keep();
       }
-      return true;
-    case RelayEnd::stopped: record_.end = {'P', 'D'}; return true;
-    case RelayEnd::client_gone: record_.end = {'C', 'D'}; return false;
+      return Next::reuse;
+    case RelayEnd::stopped: record_.end = {'P', 'D'}; return Next::close;
+    case RelayEnd::client_gone: record_.end = {'C', 'D'}; return Next::abort;
     case RelayEnd::backend_broke:
     case RelayEnd::not_begun: break;
   }
   record_.end = {'S', 'D'};
   // Without framing a clean close would look like a clean end.
   if (framing == ClientFraming::until_close) stream_.reset_on_close();
-  return false;
+  return Next::abort;
 }
 
 }  // namespace mcplb::proxy

@@ -120,7 +120,7 @@ Relay::Wait Relay::after_wait(const Error& error) {
     error_ = {Error::Kind::timeout, Error::Side::backend, 0, "the reply stopped for too long"};
     if (silent) return Wait::end;
     // Inside an event a comment would break it: the next look is one heartbeat later.
-    const bool may_comment = events_.at_boundary() && (tap_ == nullptr || tap_->done());
+    const bool may_comment = events_.at_boundary();
     if (!may_comment) last_write_at_ = now;
     return may_comment ? Wait::heartbeat : Wait::more;
   }

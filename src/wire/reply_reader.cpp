@@ -26,6 +26,12 @@ Result<bool> ReplyReader::take_head(http::Method request_method) {
   stream_.consume(std::exchange(to_consume_, 0));
   if (stream_.unread().empty()) return false;
   begun_ = true;
+  // A server of another protocol (SSH, SMTP) shows itself before its first line ends.
+  constexpr std::string_view first_bytes = "HTTP/1.";
+  if (stream_.unread().substr(0, first_bytes.size()) !=
+      first_bytes.substr(0, stream_.unread().size())) {
+    return Error{Error::Kind::malformed, Error::Side::backend, 0, "the reply is not HTTP/1.x"};
+  }
   auto size = scanner_.scan(stream_.unread());
   if (!size) return by_backend(size.error());
   const std::size_t seen = *size == 0 ? stream_.unread().size() : *size;

@@ -84,11 +84,13 @@ Task<Result<void>> RequestReader::read_body(Request& out, milliseconds between) 
     }
     auto step = body_.decode(stream_.data(), stream_.unread().size());
     if (!step) co_return step.error();
-    if (out.body.size() + step->content.size() > settings_.request_bytes_max) {
-      co_return body_too_large();
-    }
     out.body.append(step->content);
     stream_.consume(step->consumed);
+    // What the client says is still to come counts: it need not be sent to be refused.
+    const std::size_t room = settings_.request_bytes_max - std::min(
+        out.body.size(), settings_.request_bytes_max);
+    const bool over = out.body.size() > settings_.request_bytes_max || body_.announced() > room;
+    if (over) co_return body_too_large();
     if (step->consumed > 0 || body_.done()) continue;
     // The decoder wants more than what is there before it can go on.
     const Deadline deadline = stream_.timers().in(between);

@@ -90,6 +90,9 @@ async function compare(revision, replicaUrl, balancerUrl) {
   const full = fullScore[revision];
   if (passed(directChecks).length !== full) {
     console.log(`FAILED: directly ${passed(directChecks).length} checks pass, expected ${full}`);
+    for (const { label, status, errorMessage } of directChecks) {
+      if (status === 'FAILURE') console.log(`  ${label}: ${errorMessage}`);
+    }
     counts.failed++;
   }
   for (const { key, label, status, errorMessage } of differences(directChecks, balancedChecks)) {

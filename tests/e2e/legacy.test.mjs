@@ -32,7 +32,7 @@ test('an sdk client initializes, lists and calls tools', async () => {
   await client.close();
 });
 
-test('resources and prompts are read from the session\'s owner', async () => {
+test('resources and prompts are read from the owner of the session', async () => {
   const { client } = await connect(mcplb.url);
   const { resources } = await client.listResources();
   const { contents } = await client.readResource({ uri: resources[0].uri });
@@ -43,7 +43,7 @@ test('resources and prompts are read from the session\'s owner', async () => {
   await client.close();
 });
 
-test('a session opened on one connection is served by its owner on every other connection', async () => {
+test('a session opened on one connection is served by its owner on every other one', async () => {
   const sessionId = await initialize(mcplb.url);
   const ask = { jsonrpc: '2.0', method: 'tools/call', params: { name: 'get-env', arguments: {} } };
   const owners = await Promise.all(

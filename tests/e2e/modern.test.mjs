@@ -135,7 +135,9 @@ test('a call that needs input completes although its rounds meet different repli
       })),
   });
   const rounds = [];
-  for (let round = 0; round < 6; round++) rounds.push(textOf(await call(client, 'book')).split(' '));
+  for (let round = 0; round < 6; round++) {
+    rounds.push(textOf(await call(client, 'book')).split(' '));
+  }
   for (const [seat] of rounds) assert.equal(seat, '4A');
   assert.ok(rounds.some(([, first, last]) => first !== last), JSON.stringify(rounds));
   await client.close();
@@ -161,7 +163,7 @@ for (const [name, headers] of [
   ['Mcp-Name', { 'mcp-name': 'slow' }],
   ['MCP-Protocol-Version', { 'mcp-protocol-version': '2026-12-31' }],
 ]) {
-  test(`a request whose ${name} contradicts its body is refused before a backend sees it`, async () => {
+  test(`a request whose ${name} contradicts its body is refused, unseen by backends`, async () => {
     const id = `mismatch-${name}`;
     const answer = await rawCall(mcplb.url, id, 'whoami', headers);
     assert.equal(answer.status, 400);

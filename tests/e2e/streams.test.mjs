@@ -166,7 +166,7 @@ test('a stream that broke is resumed with Last-Event-ID at the owner of the sess
   assert.match(textOf(resumed.result), /completed/);
 });
 
-test('every connection may resume: the session, not the connection, names the owner', async () => {
+test('six sessions that lost their streams each resume at their own owner', async () => {
   const ids = await Promise.all(Array.from({ length: 6 }, () => initialize(mcplb.url)));
   await Promise.all(
     ids.map(async (sessionId) => {

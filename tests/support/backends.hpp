@@ -29,7 +29,8 @@ class Backends {
   cluster::Backend& operator[](std::size_t index) { return *all[index]; }
   // Keeps that many exchanges open on a backend until the end of the test.
   void load(std::size_t index, std::size_t exchanges) {
-    for (std::size_t i = 0; i < exchanges; ++i) shares_.emplace_back(*all[index]);
+    for (std::size_t i = 0; i < exchanges; ++i)
+      shares_.emplace_back(*all[index]);
   }
 
   cluster::Registry registry;
@@ -47,7 +48,8 @@ class Backends {
 // The names of backends in their order, as one word when each is a letter.
 inline std::string names(const std::vector<cluster::Backend*>& backends) {
   std::string text;
-  for (const cluster::Backend* backend : backends) text += backend->name();
+  for (const cluster::Backend* backend : backends)
+    text += backend->name();
   return text;
 }
 

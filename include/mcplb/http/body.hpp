@@ -35,6 +35,8 @@ class BodyDecoder {
   // The peer ended the connection: the clean end of a close-delimited body, else an error.
   Result<void> end_of_input();
   bool done() const { return done_; }
+  // Bytes that are known to follow: the rest of a Content-Length body or of the current chunk.
+  std::uint64_t announced() const;
   // The trailer section of a chunked body as "Name: value\r\n" lines, forbidden fields removed.
   std::string_view trailers() const;
 

@@ -32,7 +32,9 @@ struct EndpointEvent {
 };
 
 enum class EndpointSearch : std::uint8_t { need_more, found, absent };
-// Looks at the bytes from the start of a stream. Comments before the event are skipped.
+// Looks at the bytes from the start of a stream. Comments before the event are skipped. Its
+// `event` line has to come first, as every server writes it: any other stream is known not to be
+// one after a few bytes, and held no longer.
 EndpointSearch find_endpoint_event(std::string_view stream, EndpointEvent& out);
 
 }  // namespace mcplb::mcp

@@ -59,7 +59,7 @@ class ReplyReader {
   const http::Settings& settings_;
   std::string head_bytes_;  // what the views in head_ point into
   http::ReplyHead head_;
-  http::HeadScanner scanner_;
+  http::HeadScanner scanner_{Error::Side::backend};
   http::BodyDecoder body_;
   std::size_t to_consume_ = 0;  // bytes behind the part that was handed out last
   bool begun_ = false;

@@ -48,7 +48,9 @@ export function assertProgress(seen, steps) {
 export const textOf = (result) => result.content[0].text;
 
 /** The name of the replica that answers (server-everything shows its environment). */
-export const replicaOf = async (client) => JSON.parse(textOf(await call(client, 'get-env'))).REPLICA;
+export async function replicaOf(client) {
+  return JSON.parse(textOf(await call(client, 'get-env'))).REPLICA;
+}
 
 export const headersOf = (sessionId, protocolVersion = '2025-11-25') => ({
   accept: 'application/json, text/event-stream',
@@ -63,7 +65,8 @@ export const post = (url, sessionId, body) =>
 /** Opens a session without an SDK and returns its id. */
 export async function initialize(url, protocolVersion = '2025-11-25') {
   const params = { protocolVersion, capabilities: {}, clientInfo };
-  const answer = await post(url, undefined, { jsonrpc: '2.0', id: 0, method: 'initialize', params });
+  const body = { jsonrpc: '2.0', id: 0, method: 'initialize', params };
+  const answer = await post(url, undefined, body);
   const { error } = messageOf(answer);
   if (error) throw new Error(`initialize: ${answer.status} ${answer.body}`);
   const sessionId = answer.headers['mcp-session-id'];

@@ -7,7 +7,8 @@ import { nodeBinary, inSuite } from './node.mjs';
  * fixtures/loopback.mjs makes any server bind 127.0.0.1 and print its real port.
  */
 export async function startReplica(name, file, args = [], env = {}) {
-  const child = new Child(nodeBinary, ['--import', inSuite('fixtures/loopback.mjs'), file, ...args], {
+  const preload = ['--import', inSuite('fixtures/loopback.mjs')];
+  const child = new Child(nodeBinary, [...preload, file, ...args], {
     env: { ...env, REPLICA: name, PORT: env.PORT ?? '0' },
   });
   const port = await child.awaitOutput(

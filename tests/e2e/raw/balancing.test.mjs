@@ -5,8 +5,30 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { addressOf, adminJson, CALM, pool, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
-import { ask, call, chunk, event, get, initialize, initializeResult, json, modern, post, reply, request, sseHead } from './lib/bytes.mjs';
+import {
+  addressOf,
+  adminJson,
+  CALM,
+  pool,
+  refusedPort,
+  startBalancer,
+  stopAll,
+} from './lib/balancer.mjs';
+import {
+  ask,
+  call,
+  chunk,
+  event,
+  get,
+  initialize,
+  initializeResult,
+  json,
+  modern,
+  post,
+  reply,
+  request,
+  sseHead,
+} from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { ScriptedBackend } from './lib/scripted_backend.mjs';
@@ -18,8 +40,14 @@ after(() => stopAll(started.reverse()));
 // A backend that says its name, mints ids with its name, and keeps streams open.
 const naming = (name) => (seen, connection) => {
   const { message, method, target } = seen;
-  if (message?.method === 'initialize') return connection.send(json(initializeResult(message.id), { headers: [['Mcp-Session-Id', `${name}-${Math.random()}`]] }));
-  if (method === 'GET' && seen.get('Accept') === 'text/event-stream') return connection.send(Buffer.concat([sseHead(), chunk(event(name))]));
+  if (message?.method === 'initialize')
+    return connection.send(
+      json(initializeResult(message.id), {
+        headers: [['Mcp-Session-Id', `${name}-${Math.random()}`]],
+      }),
+    );
+  if (method === 'GET' && seen.get('Accept') === 'text/event-stream')
+    return connection.send(Buffer.concat([sseHead(), chunk(event(name))]));
   return connection.send(reply(200, { body: name, headers: [['X-Target', target]] }));
 };
 
@@ -36,13 +64,15 @@ async function balancerOf(pools, settings) {
   return balancer;
 }
 
-const send = (where, data, options) => RawClient.with(where.url ?? where, (client) => client.exchange(data, options), options?.connect);
+const send = (where, data, options) =>
+  RawClient.with(where.url ?? where, (client) => client.exchange(data, options), options?.connect);
 const nameOf = async (where, data, options) => {
   const answer = await send(where, data, options);
   assertFromBackend(answer);
   return answer.text;
 };
-const tally = (names) => names.reduce((counts, name) => ({ ...counts, [name]: (counts[name] ?? 0) + 1 }), {});
+const tally = (names) =>
+  names.reduce((counts, name) => ({ ...counts, [name]: (counts[name] ?? 0) + 1 }), {});
 const times = async (count, act) => {
   const results = [];
   for (let n = 0; n < count; n += 1) results.push(await act(n));
@@ -51,21 +81,36 @@ const times = async (count, act) => {
 
 describe('round_robin', () => {
   test('is even', async () => {
-    const balancer = await balancerOf(pool([await backend('a'), await backend('b'), await backend('c')]));
-    assert.deepEqual(tally(await times(30, (n) => nameOf(balancer, post(call(n))))), { a: 10, b: 10, c: 10 });
+    const balancer = await balancerOf(
+      pool([await backend('a'), await backend('b'), await backend('c')]),
+    );
+    assert.deepEqual(tally(await times(30, (n) => nameOf(balancer, post(call(n))))), {
+      a: 10,
+      b: 10,
+      c: 10,
+    });
   });
 
   test('keeps to weights, and spreads them smoothly', async () => {
     const [a, b] = [await backend('a'), await backend('b')];
-    const balancer = await balancerOf({ name: 'default', ...CALM, backends: [{ url: a.url, weight: 3 }, { url: b.url }] });
+    const balancer = await balancerOf({
+      name: 'default',
+      ...CALM,
+      backends: [{ url: a.url, weight: 3 }, { url: b.url }],
+    });
     const names = await times(40, (n) => nameOf(balancer, post(call(n))));
     assert.deepEqual(tally(names), { a: 30, b: 10 });
     assert.doesNotMatch(names.join(''), /bb|aaaaaaa/);
   });
 
   test('is even for new sessions', async () => {
-    const balancer = await balancerOf(pool([await backend('a'), await backend('b')]), { workers: 2 });
-    const ids = await times(20, async (n) => (await send(balancer, post(initialize(n)))).get('Mcp-Session-Id')[0]);
+    const balancer = await balancerOf(pool([await backend('a'), await backend('b')]), {
+      workers: 2,
+    });
+    const ids = await times(
+      20,
+      async (n) => (await send(balancer, post(initialize(n)))).get('Mcp-Session-Id')[0],
+    );
     assert.deepEqual(tally(ids), { a: 10, b: 10 });
   });
 });
@@ -73,7 +118,9 @@ describe('round_robin', () => {
 describe('least_connections', () => {
   test('prefers the backend with fewer open streams', async () => {
     const [a, b] = [await backend('a'), await backend('b')];
-    const balancer = await balancerOf(pool([a, b], { balance: 'least_connections', heartbeat: '0s' }));
+    const balancer = await balancerOf(
+      pool([a, b], { balance: 'least_connections', heartbeat: '0s' }),
+    );
     const open = async () => {
       const client = await RawClient.connect(balancer.url);
       client.send(get('/mcp', { headers: [['Accept', 'text/event-stream']] }));
@@ -94,7 +141,9 @@ describe('least_connections', () => {
   test('keeps a busy backend from getting more', async () => {
     const [a, b] = [await backend('a'), await backend('b')];
     const balancer = await balancerOf(pool([a, b], { balance: 'least_connections' }));
-    for (const one of [a, b]) one.script = (seen, connection) => (seen.message.id === 'hold' ? undefined : naming(one.name)(seen, connection));
+    for (const one of [a, b])
+      one.script = (seen, connection) =>
+        seen.message.id === 'hold' ? undefined : naming(one.name)(seen, connection);
     await RawClient.with(balancer.url, async (client) => {
       client.send(post(call('hold')));
       const busy = await Promise.race([a, b].map(async (one) => (await one.request()) && one.name));
@@ -108,38 +157,68 @@ describe('session_hash', () => {
   const keys = Array.from({ length: 60 }, (_, n) => `key-${n}`);
   for (const [what, on, build] of [
     ['a header', 'header:X-Key', (key) => post(call(1), { headers: [['X-Key', key]] })],
-    ['a cookie', 'cookie:route', (key) => post(call(1), { headers: [['Cookie', `other=1; route=${key}; last=2`]] })],
+    [
+      'a cookie',
+      'cookie:route',
+      (key) => post(call(1), { headers: [['Cookie', `other=1; route=${key}; last=2`]] }),
+    ],
   ]) {
     test(`by ${what} is stable, spreads keys, and moves only those of a backend that left`, async () => {
       const all = [await backend('a'), await backend('b'), await backend('c')];
       const balancer = await balancerOf(pool(all, { balance: 'session_hash', hash_on: on }));
-      const map = async () => Object.fromEntries(await times(keys.length, async (n) => [keys[n], await nameOf(balancer, build(keys[n]))]));
+      const map = async () =>
+        Object.fromEntries(
+          await times(keys.length, async (n) => [keys[n], await nameOf(balancer, build(keys[n]))]),
+        );
       const first = await map();
       assert.deepEqual(await map(), first);
       const counts = tally(Object.values(first));
-      assert.ok(['a', 'b', 'c'].every((name) => counts[name] >= 8), JSON.stringify(counts));
+      assert.ok(
+        ['a', 'b', 'c'].every((name) => counts[name] >= 8),
+        JSON.stringify(counts),
+      );
       await all[2].stop();
       const later = await map();
       for (const key of keys) {
         if (first[key] === 'c') assert.notEqual(later[key], 'c');
         else assert.equal(later[key], first[key], `${key} moved although its backend stayed`);
       }
-      assert.equal(new Set(keys.filter((key) => first[key] === 'c').map((key) => later[key])).size, 2, 'the keys of the lost one are spread');
+      assert.equal(
+        new Set(keys.filter((key) => first[key] === 'c').map((key) => later[key])).size,
+        2,
+        'the keys of the lost one are spread',
+      );
       await all[2].listen();
     });
   }
 
   test('by client_ip is stable and spreads addresses', async () => {
-    const balancer = await balancerOf(pool([await backend('a'), await backend('b')], { balance: 'session_hash', hash_on: 'client_ip' }));
-    const ask20 = () => times(20, (n) => nameOf(balancer, post(call(n)), { connect: { localAddress: `127.0.1.${n + 1}` } }));
+    const balancer = await balancerOf(
+      pool([await backend('a'), await backend('b')], {
+        balance: 'session_hash',
+        hash_on: 'client_ip',
+      }),
+    );
+    const ask20 = () =>
+      times(20, (n) =>
+        nameOf(balancer, post(call(n)), { connect: { localAddress: `127.0.1.${n + 1}` } }),
+      );
     const first = await ask20();
     assert.deepEqual(await ask20(), first);
     assert.equal(new Set(first).size, 2);
   });
 
   test('without a key goes round', async () => {
-    const balancer = await balancerOf(pool([await backend('a'), await backend('b')], { balance: 'session_hash', hash_on: 'header:X-Key' }));
-    assert.deepEqual(tally(await times(10, (n) => nameOf(balancer, post(call(n))))), { a: 5, b: 5 });
+    const balancer = await balancerOf(
+      pool([await backend('a'), await backend('b')], {
+        balance: 'session_hash',
+        hash_on: 'header:X-Key',
+      }),
+    );
+    assert.deepEqual(tally(await times(10, (n) => nameOf(balancer, post(call(n))))), {
+      a: 5,
+      b: 5,
+    });
   });
 });
 
@@ -147,18 +226,32 @@ describe('pin', () => {
   let balancer;
   before(async () => {
     const [a, b] = [await backend('a'), await backend('b')];
-    balancer = await balancerOf({ name: 'default', ...CALM, pin: { header: 'X-MCPHub-Node', cookie: 'MCPHUB_NODE' },
-      backends: [{ url: a.url, id: 'node-a' }, { url: b.url, id: 'node-b' }] });
+    balancer = await balancerOf({
+      name: 'default',
+      ...CALM,
+      pin: { header: 'X-MCPHub-Node', cookie: 'MCPHUB_NODE' },
+      backends: [
+        { url: a.url, id: 'node-a' },
+        { url: b.url, id: 'node-b' },
+      ],
+    });
   });
 
-  for (const [id, name] of [['node-a', 'a'], ['node-b', 'b']]) {
+  for (const [id, name] of [
+    ['node-a', 'a'],
+    ['node-b', 'b'],
+  ]) {
     test(`the header names ${id}`, async () => {
-      const names = await times(4, (n) => nameOf(balancer, post(call(n), { headers: [['X-MCPHub-Node', id]] })));
+      const names = await times(4, (n) =>
+        nameOf(balancer, post(call(n), { headers: [['X-MCPHub-Node', id]] })),
+      );
       assert.deepEqual(new Set(names), new Set([name]));
     });
 
     test(`the cookie names ${id}`, async () => {
-      const names = await times(4, (n) => nameOf(balancer, post(call(n), { headers: [['Cookie', `a=b; MCPHUB_NODE=${id}`]] })));
+      const names = await times(4, (n) =>
+        nameOf(balancer, post(call(n), { headers: [['Cookie', `a=b; MCPHUB_NODE=${id}`]] })),
+      );
       assert.deepEqual(new Set(names), new Set([name]));
     });
   }
@@ -168,19 +261,42 @@ describe('pin', () => {
     const cookie = answer.all('Set-Cookie').find((value) => value.startsWith('MCPHUB_NODE='));
     assert.ok(cookie, 'Set-Cookie');
     const pair = cookie.split(';')[0];
-    const names = await times(4, (n) => nameOf(balancer, post(call(n), { headers: [['Cookie', pair]] })));
+    const names = await times(4, (n) =>
+      nameOf(balancer, post(call(n), { headers: [['Cookie', pair]] })),
+    );
     assert.deepEqual(new Set(names), new Set([answer.text]));
   });
 
   test('an unknown name is no pin', async () => {
-    assert.deepEqual(new Set(await times(6, (n) => nameOf(balancer, post(call(n), { headers: [['X-MCPHub-Node', 'nobody']] })))), new Set(['a', 'b']));
+    assert.deepEqual(
+      new Set(
+        await times(6, (n) =>
+          nameOf(balancer, post(call(n), { headers: [['X-MCPHub-Node', 'nobody']] })),
+        ),
+      ),
+      new Set(['a', 'b']),
+    );
   });
 
   test('an owned session wins', async () => {
-    const opened = await send(balancer, post(initialize(), { headers: [['X-MCPHub-Node', 'node-a']] }));
+    const opened = await send(
+      balancer,
+      post(initialize(), { headers: [['X-MCPHub-Node', 'node-a']] }),
+    );
     const session = opened.get('Mcp-Session-Id');
     assert.match(session, /^a-/);
-    const names = await times(4, (n) => nameOf(balancer, post(ask('ping', n), { session, headers: [['X-MCPHub-Node', 'node-b'], ['Cookie', 'MCPHUB_NODE=node-b']] })));
+    const names = await times(4, (n) =>
+      nameOf(
+        balancer,
+        post(ask('ping', n), {
+          session,
+          headers: [
+            ['X-MCPHub-Node', 'node-b'],
+            ['Cookie', 'MCPHUB_NODE=node-b'],
+          ],
+        }),
+      ),
+    );
     assert.deepEqual(new Set(names), new Set(['a']));
   });
 });
@@ -191,19 +307,33 @@ describe('routes', () => {
 
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), 'mcplb-raw-'));
-    const routed = async (name, ...routes) => ({ name, ...CALM, heartbeat: '0s', routes, backends: [{ url: (await backend(name)).url }] });
-    balancer = await balancerOf([
-      await routed('exact', { host: 'a.example' }),
-      await routed('exact-deep', { host: 'a.example', path: '/deep' }),
-      await routed('suffix', { host: '*.example' }),
-      await routed('suffix-long', { host: '*.sub.example' }),
-      await routed('any-mcp-b', { path: '/mcp-b' }),
-      await routed('any-mcp-b-x', { path: '/mcp-b/x' }),
-      await routed('strip', { path: '/api', strip_prefix: true }),
-      await routed('second', { listener: 'second', host: 'listener.test' }),
-      await routed('two-routes', { host: 'one.test' }, { host: 'two.test' }),
-    ], { listeners: [{ name: 'main', address: '127.0.0.1:0' }, { name: 'second', address: '127.0.0.1:0' },
-      { name: 'sock', address: `unix:${join(directory, 'l.sock')}` }] });
+    const routed = async (name, ...routes) => ({
+      name,
+      ...CALM,
+      heartbeat: '0s',
+      routes,
+      backends: [{ url: (await backend(name)).url }],
+    });
+    balancer = await balancerOf(
+      [
+        await routed('exact', { host: 'a.example' }),
+        await routed('exact-deep', { host: 'a.example', path: '/deep' }),
+        await routed('suffix', { host: '*.example' }),
+        await routed('suffix-long', { host: '*.sub.example' }),
+        await routed('any-mcp-b', { path: '/mcp-b' }),
+        await routed('any-mcp-b-x', { path: '/mcp-b/x' }),
+        await routed('strip', { path: '/api', strip_prefix: true }),
+        await routed('second', { listener: 'second', host: 'listener.test' }),
+        await routed('two-routes', { host: 'one.test' }, { host: 'two.test' }),
+      ],
+      {
+        listeners: [
+          { name: 'main', address: '127.0.0.1:0' },
+          { name: 'second', address: '127.0.0.1:0' },
+          { name: 'sock', address: `unix:${join(directory, 'l.sock')}` },
+        ],
+      },
+    );
   });
 
   after(() => rmSync(directory, { recursive: true, force: true }));
@@ -237,7 +367,12 @@ describe('routes', () => {
     });
   }
 
-  for (const [host, path] of [['other.test', '/'], ['other.test', '/mcp'], ['example', '/'], ['listener.test', '/']]) {
+  for (const [host, path] of [
+    ['other.test', '/'],
+    ['other.test', '/mcp'],
+    ['example', '/'],
+    ['listener.test', '/'],
+  ]) {
     test(`${host}${path} has no route: 404 -31016`, async () => {
       const answer = await send(balancer, post(call('r'), { target: path, host }));
       assertOwnReply(answer, { status: 404, reason: 'no_route', code: -31016, id: 'r' });
@@ -245,10 +380,20 @@ describe('routes', () => {
   }
 
   test('an absolute target is routed by the host that it names', async () => {
-    assert.equal((await send(balancer, get('http://a.example/mcp', { host: 'other.test' }), { method: 'GET' })).text, 'exact');
+    assert.equal(
+      (await send(balancer, get('http://a.example/mcp', { host: 'other.test' }), { method: 'GET' }))
+        .text,
+      'exact',
+    );
   });
 
-  for (const [target, stripped] of [['/api/mcp', '/mcp'], ['/api/mcp?x=/api/y', '/mcp?x=/api/y'], ['/api', '/'], ['/api/', '/'], ['/api?x', '/?x']]) {
+  for (const [target, stripped] of [
+    ['/api/mcp', '/mcp'],
+    ['/api/mcp?x=/api/y', '/mcp?x=/api/y'],
+    ['/api', '/'],
+    ['/api/', '/'],
+    ['/api?x', '/?x'],
+  ]) {
     test(`strip_prefix makes ${stripped} of ${target}`, async () => {
       const answer = await send(balancer, get(target, { host: 'other.test' }), { method: 'GET' });
       assert.equal(answer.get('X-Target'), stripped);
@@ -263,11 +408,16 @@ describe('routes', () => {
       return connection.send(chunk('event: endpoint\ndata: /messages?sessionId=p-1\n\n'));
     };
     await RawClient.with(balancer.url, async (client) => {
-      client.send(get('/api/sse', { host: 'other.test', headers: [['Accept', 'text/event-stream']] }));
+      client.send(
+        get('/api/sse', { host: 'other.test', headers: [['Accept', 'text/event-stream']] }),
+      );
       const answer = await client.open({ method: 'GET' });
       await answer.body.until('\n\n');
       assert.equal(answer.body.text, 'event: endpoint\ndata: /api/messages?sessionId=p-1\n\n');
-      const posted = await send(balancer, post(ask('ping', 1), { target: '/api/messages?sessionId=p-1', host: 'other.test' }));
+      const posted = await send(
+        balancer,
+        post(ask('ping', 1), { target: '/api/messages?sessionId=p-1', host: 'other.test' }),
+      );
       assert.equal(posted.text, '/messages?sessionId=p-1');
     });
     one.script = naming('strip');
@@ -275,12 +425,18 @@ describe('routes', () => {
 
   test('a route may be for one listener only', async () => {
     const second = addressOf(balancer, 'second');
-    assert.equal((await send(`http://${second}`, get('/', { host: 'listener.test' }), { method: 'GET' })).text, 'second');
+    assert.equal(
+      (await send(`http://${second}`, get('/', { host: 'listener.test' }), { method: 'GET' })).text,
+      'second',
+    );
   });
 
   test('routes without a listener hold for all of them', async () => {
     const second = addressOf(balancer, 'second');
-    assert.equal((await send(`http://${second}`, get('/', { host: 'a.example' }), { method: 'GET' })).text, 'exact');
+    assert.equal(
+      (await send(`http://${second}`, get('/', { host: 'a.example' }), { method: 'GET' })).text,
+      'exact',
+    );
   });
 
   test('a unix socket is a listener', async () => {
@@ -295,25 +451,63 @@ describe('sessions and routes', () => {
   test('a session of one pool is unknown in another', async () => {
     const sessions = { on_backend_loss: 'not_found', on_unknown: 'not_found' };
     const balancer = await balancerOf([
-      { name: 'one', ...CALM, sessions, routes: [{ path: '/one' }], backends: [{ url: (await backend('a')).url }] },
-      { name: 'two', ...CALM, sessions, routes: [{ path: '/two' }], backends: [{ url: (await backend('b')).url }] }]);
-    const session = (await send(balancer, post(initialize(), { target: '/one' }))).get('Mcp-Session-Id');
+      {
+        name: 'one',
+        ...CALM,
+        sessions,
+        routes: [{ path: '/one' }],
+        backends: [{ url: (await backend('a')).url }],
+      },
+      {
+        name: 'two',
+        ...CALM,
+        sessions,
+        routes: [{ path: '/two' }],
+        backends: [{ url: (await backend('b')).url }],
+      },
+    ]);
+    const session = (await send(balancer, post(initialize(), { target: '/one' }))).get(
+      'Mcp-Session-Id',
+    );
     assertFromBackend(await send(balancer, post(ask('ping', 1), { target: '/one', session })));
-    assertOwnReply(await send(balancer, post(ask('ping', 1), { target: '/two', session })), { status: 404, reason: 'session_unknown', code: -32001 });
+    assertOwnReply(await send(balancer, post(ask('ping', 1), { target: '/two', session })), {
+      status: 404,
+      reason: 'session_unknown',
+      code: -32001,
+    });
   });
 });
 
 describe('health', () => {
-  const quick = { interval: '100ms', timeout: '500ms', rise: 2, fall: 2, passive: { failures: 10000 } };
+  const quick = {
+    interval: '100ms',
+    timeout: '500ms',
+    rise: 2,
+    fall: 2,
+    passive: { failures: 10000 },
+  };
 
   async function up(balancer, id, value) {
-    const line = new RegExp(`^mcplb_backend_up\\{[^}]*backend="${id.replaceAll('.', '\\.')}"[^}]*\\} ${value}$`, 'm');
-    return poll(async () => line.test((await adminJson(balancer, '/metrics')).text), `mcplb_backend_up ${id} ${value}`);
+    const line = new RegExp(
+      `^mcplb_backend_up\\{[^}]*backend="${id.replaceAll('.', '\\.')}"[^}]*\\} ${value}$`,
+      'm',
+    );
+    return poll(
+      async () => line.test((await adminJson(balancer, '/metrics')).text),
+      `mcplb_backend_up ${id} ${value}`,
+    );
   }
 
   test('a tcp check takes a backend out and back in', async () => {
     const [a, b] = [await backend('a'), await backend('b')];
-    const balancer = await balancerOf({ name: 'default', health: { check: 'tcp', ...quick }, backends: [{ url: a.url, id: 'a' }, { url: b.url, id: 'b' }] });
+    const balancer = await balancerOf({
+      name: 'default',
+      health: { check: 'tcp', ...quick },
+      backends: [
+        { url: a.url, id: 'a' },
+        { url: b.url, id: 'b' },
+      ],
+    });
     await up(balancer, 'a', 1);
     await up(balancer, 'b', 1);
     await b.stop();
@@ -327,12 +521,22 @@ describe('health', () => {
   test('an http check goes by the status', async () => {
     const one = await backend('h');
     let status = 200;
-    one.script = (seen, connection) => (seen.target === '/healthz' ? connection.send(reply(status)) : naming('h')(seen, connection));
-    const balancer = await balancerOf({ name: 'default', health: { check: 'http', path: '/healthz', ...quick }, backends: [{ url: one.url, id: 'h' }] });
+    one.script = (seen, connection) =>
+      seen.target === '/healthz' ? connection.send(reply(status)) : naming('h')(seen, connection);
+    const balancer = await balancerOf({
+      name: 'default',
+      health: { check: 'http', path: '/healthz', ...quick },
+      backends: [{ url: one.url, id: 'h' }],
+    });
     await up(balancer, 'h', 1);
     status = 503;
     await up(balancer, 'h', 0);
-    assertOwnReply(await send(balancer, post(call(1))), { status: 503, reason: 'no_backend', code: -31010, id: 1 });
+    assertOwnReply(await send(balancer, post(call(1))), {
+      status: 503,
+      reason: 'no_backend',
+      code: -31010,
+      id: 1,
+    });
     status = 302;
     await up(balancer, 'h', 1);
     assertFromBackend(await send(balancer, post(call(1))));
@@ -342,17 +546,30 @@ describe('health', () => {
     const [a, b] = [await backend('a'), await backend('b')];
     let healthy = true;
     for (const one of [a, b]) {
-      one.script = (seen, connection) => (seen.target === '/healthz' ? connection.send(reply(healthy || one === b ? 200 : 500)) : naming(one.name)(seen, connection));
+      one.script = (seen, connection) =>
+        seen.target === '/healthz'
+          ? connection.send(reply(healthy || one === b ? 200 : 500))
+          : naming(one.name)(seen, connection);
     }
-    const balancer = await balancerOf({ name: 'default', health: { check: 'http', path: '/healthz', ...quick },
-      sessions: { on_backend_loss: 'not_found', on_unknown: 'not_found' }, backends: [{ url: a.url, id: 'a' }, { url: b.url, id: 'b' }] });
+    const balancer = await balancerOf({
+      name: 'default',
+      health: { check: 'http', path: '/healthz', ...quick },
+      sessions: { on_backend_loss: 'not_found', on_unknown: 'not_found' },
+      backends: [
+        { url: a.url, id: 'a' },
+        { url: b.url, id: 'b' },
+      ],
+    });
     await up(balancer, 'a', 1);
-    const sessions = await times(2, async (n) => (await send(balancer, post(initialize(n)))).get('Mcp-Session-Id'));
+    const sessions = await times(2, async (n) =>
+      (await send(balancer, post(initialize(n)))).get('Mcp-Session-Id'),
+    );
     const session = sessions.find((id) => id.startsWith('a-'));
     healthy = false;
     await up(balancer, 'a', 0);
     const answer = await send(balancer, post(ask('ping', 1), { session }));
-    if (answer.status !== 200) assertOwnReply(answer, { status: 503, reason: 'owner_unavailable', code: -31011, id: 1 });
+    if (answer.status !== 200)
+      assertOwnReply(answer, { status: 503, reason: 'owner_unavailable', code: -31011, id: 1 });
     healthy = true;
     await up(balancer, 'a', 1);
     assert.equal(await nameOf(balancer, post(ask('ping', 2), { session })), 'a');
@@ -360,23 +577,43 @@ describe('health', () => {
 
   test('JSON-RPC errors and 4xx do not count as failures', async () => {
     const one = await backend('p');
-    one.script = (seen, connection) => connection.send(reply([400, 404, 401, 429][seen.message.id % 4], { body: 'mine' }));
-    const balancer = await balancerOf({ name: 'default', health: { interval: '60s', passive: { failures: 3, eject_for: '10s', max_ejected: '100%' } }, backends: [{ url: one.url }] });
-    for (let id = 0; id < 12; id += 1) assert.equal((await send(balancer, post(call(id)))).text, 'mine');
+    one.script = (seen, connection) =>
+      connection.send(reply([400, 404, 401, 429][seen.message.id % 4], { body: 'mine' }));
+    const balancer = await balancerOf({
+      name: 'default',
+      health: { interval: '60s', passive: { failures: 3, eject_for: '10s', max_ejected: '100%' } },
+      backends: [{ url: one.url }],
+    });
+    for (let id = 0; id < 12; id += 1)
+      assert.equal((await send(balancer, post(call(id)))).text, 'mine');
   });
 
   test('a backend that keeps breaking is left alone for a while', async () => {
     const [bad, good] = [await backend('bad'), await backend('good')];
     bad.script = (seen, connection) => connection.reset();
-    const balancer = await balancerOf({ name: 'default', health: { interval: '60s', passive: { failures: 3, eject_for: '30s', max_ejected: '50%' } },
-      backends: [{ url: bad.url }, { url: good.url }] });
+    const balancer = await balancerOf({
+      name: 'default',
+      health: { interval: '60s', passive: { failures: 3, eject_for: '30s', max_ejected: '50%' } },
+      backends: [{ url: bad.url }, { url: good.url }],
+    });
     for (let id = 0; id < 20; id += 1) await send(balancer, post(call(id)));
-    assert.ok(bad.requests.length >= 3 && bad.requests.length <= 5, `${bad.requests.length} requests`);
+    assert.ok(
+      bad.requests.length >= 3 && bad.requests.length <= 5,
+      `${bad.requests.length} requests`,
+    );
   });
 
   test('a disabled port does not stop the start', async () => {
     const balancer = await balancerOf(pool([{ url: `http://127.0.0.1:${await refusedPort()}` }]));
-    assertOwnReply(await send(balancer, post(modern('tools/list', 1))), { status: 503, reason: 'no_backend', code: -31010, id: 1 });
-    assertOwnReply(await send(balancer, request('DELETE', '/mcp'), { method: 'DELETE' }), { status: 503, reason: 'no_backend' });
+    assertOwnReply(await send(balancer, post(modern('tools/list', 1))), {
+      status: 503,
+      reason: 'no_backend',
+      code: -31010,
+      id: 1,
+    });
+    assertOwnReply(await send(balancer, request('DELETE', '/mcp'), { method: 'DELETE' }), {
+      status: 503,
+      reason: 'no_backend',
+    });
   });
 });

@@ -3,7 +3,18 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { pool, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
-import { ask, bytes, call, get, initialize, initializeResult, json, lines, modern, post } from './lib/bytes.mjs';
+import {
+  ask,
+  bytes,
+  call,
+  get,
+  initialize,
+  initializeResult,
+  json,
+  lines,
+  modern,
+  post,
+} from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { answerOk, ScriptedBackend } from './lib/scripted_backend.mjs';
@@ -25,7 +36,8 @@ async function balancerOf(pools, settings) {
   return balancer;
 }
 
-const send = (balancer, data, options) => RawClient.with(balancer.url, (client) => client.exchange(data, options));
+const send = (balancer, data, options) =>
+  RawClient.with(balancer.url, (client) => client.exchange(data, options));
 
 describe('pooling', () => {
   test('many requests in a row use few backend connections', async () => {
@@ -37,14 +49,18 @@ describe('pooling', () => {
   });
 
   test('Connection: close of the backend is honoured', async () => {
-    const backend = await backendOf((seen, connection) => connection.end(json({}, { headers: [['Connection', 'close']] })));
+    const backend = await backendOf((seen, connection) =>
+      connection.end(json({}, { headers: [['Connection', 'close']] })),
+    );
     const balancer = await balancerOf(pool(backend));
     for (let id = 1; id <= 3; id += 1) assertFromBackend(await send(balancer, post(call(id))));
     assert.equal(backend.used.length, 3);
   });
 
   test('a connection said to close is not used again although it stays open', async () => {
-    const backend = await backendOf((seen, connection) => connection.send(json({}, { headers: [['Connection', 'close']] })));
+    const backend = await backendOf((seen, connection) =>
+      connection.send(json({}, { headers: [['Connection', 'close']] })),
+    );
     const balancer = await balancerOf(pool(backend));
     for (let id = 1; id <= 3; id += 1) assertFromBackend(await send(balancer, post(call(id))));
     assert.equal(backend.used.length, 3);
@@ -52,7 +68,9 @@ describe('pooling', () => {
   });
 
   test('an HTTP/1.0 backend without keep-alive gets a connection for each request', async () => {
-    const backend = await backendOf((seen, connection) => connection.send(bytes('HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi')));
+    const backend = await backendOf((seen, connection) =>
+      connection.send(bytes('HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi')),
+    );
     const balancer = await balancerOf(pool(backend));
     for (let id = 1; id <= 3; id += 1) assertFromBackend(await send(balancer, post(call(id))));
     assert.equal(backend.used.length, 3);
@@ -90,7 +108,9 @@ describe('pooling', () => {
   });
 
   test('Keep-Alive: timeout=1 of the backend shortens keepalive.idle', async () => {
-    const backend = await backendOf((seen, connection) => connection.send(json({}, { headers: [['Keep-Alive', 'timeout=1']] })));
+    const backend = await backendOf((seen, connection) =>
+      connection.send(json({}, { headers: [['Keep-Alive', 'timeout=1']] })),
+    );
     const balancer = await balancerOf(pool(backend, { keepalive: { idle: '30s' } }));
     assertFromBackend(await send(balancer, post(call(1))));
     await backend.last.connection.left(2500);
@@ -105,51 +125,71 @@ describe('pooling', () => {
       });
       await answerOk(seen, connection);
     });
-    const balancer = await balancerOf(pool(backend, { keepalive: { idle: '30s', max_idle_per_backend: 2 } }));
+    const balancer = await balancerOf(
+      pool(backend, { keepalive: { idle: '30s', max_idle_per_backend: 2 } }),
+    );
     await Promise.all([1, 2, 3, 4, 5, 6].map((id) => send(balancer, post(call(id)))));
-    await backend.until(() => backend.used.filter(({ ended }) => ended === null).length <= 2, 'the surplus to be closed');
+    await backend.until(
+      () => backend.used.filter(({ ended }) => ended === null).length <= 2,
+      'the surplus to be closed',
+    );
     waiting = null;
   });
 });
 
 describe('the race of a request with a closing backend', () => {
   // The backend closes each connection a random moment after its last reply: often just as it is used again.
-  for (const [how, close] of [['closes', (connection) => connection.socket.destroy()], ['half-closes', (connection) => connection.end()],
-    ['resets', (connection) => connection.reset()]]) {
-    test(`a backend that ${how} idle connections never gets a tool call twice, and a lost one is a 502`, { timeout: 30_000 }, async () => {
-      const seen = new Map();
-      const backend = await backendOf(async (request, connection) => {
-        connection.closing = clearTimeout(connection.closing);
-        const { id } = request.message;
-        seen.set(id, (seen.get(id) ?? 0) + 1);
-        await answerOk(request, connection);
-        connection.closing = setTimeout(() => close(connection), Math.random() * 4);
-      });
-      const balancer = await balancerOf(pool(backend));
-      const outcomes = { ok: 0, not_sent: 0, unknown: 0 };
-      const worker = (name) => RawClient.with(balancer.url, async (client) => {
-        for (let n = 0; n < 60; n += 1) {
-          const id = `${name}-${n}`;
-          const answer = await client.exchange(post(call(id)));
-          if (answer.status === 200) {
-            outcomes.ok += 1;
-            assert.equal(seen.get(id), 1, `${id} was answered`);
-            assert.equal(answer.body.json.id, id);
-          } else {
-            assertOwnReply(answer, { status: 502, reason: 'backend_lost', code: -31012, id, outcome: ['not_sent', 'unknown'] });
-            const { outcome } = answer.body.json.error.data;
-            outcomes[outcome] += 1;
-            if (outcome === 'not_sent') assert.equal(seen.get(id), undefined, `${id} was said not to be sent`);
-          }
-          await pause(Math.random() * 4);
-        }
-      });
-      await Promise.all(['a', 'b', 'c', 'd'].map(worker));
-      const twice = [...seen].filter(([, count]) => count > 1);
-      assert.deepEqual(twice, [], `sent twice; ${JSON.stringify(outcomes)}`);
-      assert.equal(outcomes.ok + outcomes.not_sent + outcomes.unknown, 240);
-      assert.ok(outcomes.ok >= 120, JSON.stringify(outcomes));
-    });
+  for (const [how, close] of [
+    ['closes', (connection) => connection.socket.destroy()],
+    ['half-closes', (connection) => connection.end()],
+    ['resets', (connection) => connection.reset()],
+  ]) {
+    test(
+      `a backend that ${how} idle connections never gets a tool call twice, and a lost one is a 502`,
+      { timeout: 30_000 },
+      async () => {
+        const seen = new Map();
+        const backend = await backendOf(async (request, connection) => {
+          connection.closing = clearTimeout(connection.closing);
+          const { id } = request.message;
+          seen.set(id, (seen.get(id) ?? 0) + 1);
+          await answerOk(request, connection);
+          connection.closing = setTimeout(() => close(connection), Math.random() * 4);
+        });
+        const balancer = await balancerOf(pool(backend));
+        const outcomes = { ok: 0, not_sent: 0, unknown: 0 };
+        const worker = (name) =>
+          RawClient.with(balancer.url, async (client) => {
+            for (let n = 0; n < 60; n += 1) {
+              const id = `${name}-${n}`;
+              const answer = await client.exchange(post(call(id)));
+              if (answer.status === 200) {
+                outcomes.ok += 1;
+                assert.equal(seen.get(id), 1, `${id} was answered`);
+                assert.equal(answer.body.json.id, id);
+              } else {
+                assertOwnReply(answer, {
+                  status: 502,
+                  reason: 'backend_lost',
+                  code: -31012,
+                  id,
+                  outcome: ['not_sent', 'unknown'],
+                });
+                const { outcome } = answer.body.json.error.data;
+                outcomes[outcome] += 1;
+                if (outcome === 'not_sent')
+                  assert.equal(seen.get(id), undefined, `${id} was said not to be sent`);
+              }
+              await pause(Math.random() * 4);
+            }
+          });
+        await Promise.all(['a', 'b', 'c', 'd'].map(worker));
+        const twice = [...seen].filter(([, count]) => count > 1);
+        assert.deepEqual(twice, [], `sent twice; ${JSON.stringify(outcomes)}`);
+        assert.equal(outcomes.ok + outcomes.not_sent + outcomes.unknown, 240);
+        assert.ok(outcomes.ok >= 120, JSON.stringify(outcomes));
+      },
+    );
   }
 
   test('safe requests never fail in the same race', { timeout: 30_000 }, async () => {
@@ -159,12 +199,16 @@ describe('the race of a request with a closing backend', () => {
       connection.closing = setTimeout(() => connection.socket.destroy(), Math.random() * 4);
     });
     const balancer = await balancerOf(pool(backend));
-    await Promise.all(['a', 'b', 'c'].map((name) => RawClient.with(balancer.url, async (client) => {
-      for (let n = 0; n < 50; n += 1) {
-        assertFromBackend(await client.exchange(post(ask('tools/list', `${name}-${n}`))));
-        await pause(Math.random() * 4);
-      }
-    })));
+    await Promise.all(
+      ['a', 'b', 'c'].map((name) =>
+        RawClient.with(balancer.url, async (client) => {
+          for (let n = 0; n < 50; n += 1) {
+            assertFromBackend(await client.exchange(post(ask('tools/list', `${name}-${n}`))));
+            await pause(Math.random() * 4);
+          }
+        }),
+      ),
+    );
   });
 });
 
@@ -179,7 +223,10 @@ describe('further tries', () => {
       return count <= times ? how(connection) : answerOk(request, connection);
     };
   };
-  const breaks = [['reset', (connection) => connection.reset()], ['closed', (connection) => connection.end()]];
+  const breaks = [
+    ['reset', (connection) => connection.reset()],
+    ['closed', (connection) => connection.end()],
+  ];
   const safe = [
     ['ping', () => post(ask('ping', 's'))],
     ['tools/list', () => post(ask('tools/list', 's'))],
@@ -196,17 +243,23 @@ describe('further tries', () => {
         const { backend, balancer } = await shared(how, act);
         backend.script = breaking(1, act);
         backend.clear();
-        const answer = await send(balancer, data(), { method: what === 'a plain GET' ? 'GET' : 'POST' });
+        const answer = await send(balancer, data(), {
+          method: what === 'a plain GET' ? 'GET' : 'POST',
+        });
         assertFromBackend(answer);
         assert.equal(backend.requests.length, 2);
         assert.notEqual(backend.requests[0].connection, backend.requests[1].connection);
       });
     }
 
-    for (const [what, message] of [['tools/call', call('t')], ['modern tools/call', modern('tools/call', 't', { name: 'x', arguments: {} })],
-      ['an unknown method', ask('x/y', 't')], ['a notification', { jsonrpc: '2.0', method: 'notifications/progress', params: {} }],
+    for (const [what, message] of [
+      ['tools/call', call('t')],
+      ['modern tools/call', modern('tools/call', 't', { name: 'x', arguments: {} })],
+      ['an unknown method', ask('x/y', 't')],
+      ['a notification', { jsonrpc: '2.0', method: 'notifications/progress', params: {} }],
       ['a posted response', { jsonrpc: '2.0', id: 't', result: {} }],
-      ['a batch with a tool call', [ask('ping', 'p'), call('t')]]]) {
+      ['a batch with a tool call', [ask('ping', 'p'), call('t')]],
+    ]) {
       for (const pooled of [false, true]) {
         test(`${what} on a ${pooled ? 'pooled' : 'fresh'} connection that is ${how} after it arrived is not sent again`, async () => {
           const { backend, balancer } = await shared(how, act);
@@ -217,7 +270,12 @@ describe('further tries', () => {
           backend.clear();
           backend.script = (request, connection) => act(connection);
           const answer = await send(balancer, post(message));
-          assertOwnReply(answer, { status: 502, reason: 'backend_lost', code: -31012, outcome: 'unknown' });
+          assertOwnReply(answer, {
+            status: 502,
+            reason: 'backend_lost',
+            code: -31012,
+            outcome: 'unknown',
+          });
           assert.equal(backend.requests.length, 1);
         });
       }
@@ -239,7 +297,10 @@ describe('further tries', () => {
     backend.script = (request, connection) => connection.reset();
     const answer = await send(balancer, post(ask('ping', 1)));
     assertOwnReply(answer, { status: 502, reason: 'backend_lost', code: -31012, id: 1 });
-    assert.ok(backend.requests.length >= 2 && backend.requests.length <= 3, `${backend.requests.length} tries`);
+    assert.ok(
+      backend.requests.length >= 2 && backend.requests.length <= 3,
+      `${backend.requests.length} tries`,
+    );
   });
 
   test('retries: 0 means one try', async () => {
@@ -271,7 +332,8 @@ describe('further tries', () => {
     test(`a ${status} from the backend is relayed, not tried again`, async () => {
       const { backend, balancer } = await shared('reset');
       backend.clear();
-      backend.script = (request, connection) => connection.send(json({ error: 'mine' }, { status, headers: [['Retry-After', '7']] }));
+      backend.script = (request, connection) =>
+        connection.send(json({ error: 'mine' }, { status, headers: [['Retry-After', '7']] }));
       const answer = await send(balancer, post(ask('tools/list', 1)));
       assertFromBackend(answer, status);
       assert.equal(answer.get('Retry-After'), '7');
@@ -291,7 +353,12 @@ describe('backends that refuse connections', () => {
   });
 
   test('leave no_backend when there is no other', async () => {
-    const balancer = await balancerOf(pool([{ url: `http://127.0.0.1:${await refusedPort()}` }, { url: `http://127.0.0.1:${await refusedPort()}` }]));
+    const balancer = await balancerOf(
+      pool([
+        { url: `http://127.0.0.1:${await refusedPort()}` },
+        { url: `http://127.0.0.1:${await refusedPort()}` },
+      ]),
+    );
     for (const message of [call('c'), modern('tools/list', 'c'), initialize('c')]) {
       const answer = await send(balancer, post(message));
       assertOwnReply(answer, { status: 503, reason: 'no_backend', code: -31010, id: 'c' });
@@ -300,16 +367,22 @@ describe('backends that refuse connections', () => {
 
   test('are no more than retries + 1 per request', async () => {
     const backend = await backendOf();
-    const dead = await Promise.all(Array.from({ length: 3 }, async () => ({ url: `http://127.0.0.1:${await refusedPort()}` })));
+    const dead = await Promise.all(
+      Array.from({ length: 3 }, async () => ({ url: `http://127.0.0.1:${await refusedPort()}` })),
+    );
     const balancer = await balancerOf(pool([...dead, { url: backend.url }], { retries: 3 }));
     assertFromBackend(await send(balancer, post(call(1))));
   });
 
   test('take their sessions with them: 404 session_unknown', async () => {
-    const owner = await backendOf((request, connection) => (request.message?.method === 'initialize'
-      ? connection.send(json(initializeResult(0), { headers: [['Mcp-Session-Id', 'lost-1']] }))
-      : answerOk(request, connection)));
-    const balancer = await balancerOf(pool(owner, { sessions: { on_backend_loss: 'not_found', on_unknown: 'not_found' } }));
+    const owner = await backendOf((request, connection) =>
+      request.message?.method === 'initialize'
+        ? connection.send(json(initializeResult(0), { headers: [['Mcp-Session-Id', 'lost-1']] }))
+        : answerOk(request, connection),
+    );
+    const balancer = await balancerOf(
+      pool(owner, { sessions: { on_backend_loss: 'not_found', on_unknown: 'not_found' } }),
+    );
     assert.equal((await send(balancer, post(initialize()))).get('Mcp-Session-Id'), 'lost-1');
     assertFromBackend(await send(balancer, post(ask('ping', 1), { session: 'lost-1' })));
     await owner.stop();

@@ -17,16 +17,26 @@ let balancer;
 before(async () => {
   backend = await ScriptedBackend.start();
   balancer = await startBalancer(pool(backend, { timeouts: { request_body: '300ms' } }), {
-    limits: { head_bytes_max: '4KiB', headers_max: 20, request_bytes_max: '64KiB', head_timeout: '300ms', client_idle_timeout: '400ms' },
+    limits: {
+      head_bytes_max: '4KiB',
+      headers_max: 20,
+      request_bytes_max: '64KiB',
+      head_timeout: '300ms',
+      client_idle_timeout: '400ms',
+    },
   });
 });
 
 after(() => stopAll(balancer, backend));
 
 // A POST whose framing lines and body are given.
-const framed = (framing, body) => bytes(
-  `POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${
-    [framing].flat().map((line) => `${line}\r\n`).join('')}\r\n${body}`);
+const framed = (framing, body) =>
+  bytes(
+    `POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${[framing]
+      .flat()
+      .map((line) => `${line}\r\n`)
+      .join('')}\r\n${body}`,
+  );
 const chunkedPost = (body) => framed('Transfer-Encoding: chunked', body);
 
 async function limited(data, expected, { open = false } = {}) {
@@ -48,21 +58,32 @@ for (const [what, data] of [
   ['many small lines', get('/x', { headers: fields(19).map(([name]) => [name, 'v'.repeat(300)]) })],
   ['a head without an end', bytes(`GET /x HTTP/1.1\r\nX: ${'v'.repeat(5000)}`)],
 ]) {
-  test(`a head over head_bytes_max by ${what} gets 431`, () => limited(data,
-    { status: what === 'a long target' ? [431, 414] : 431, reason: 'head_too_large' }));
+  test(`a head over head_bytes_max by ${what} gets 431`, () =>
+    limited(data, {
+      status: what === 'a long target' ? [431, 414] : 431,
+      reason: 'head_too_large',
+    }));
 }
 
-test('more header lines than headers_max get 431', () => limited(get('/x', { headers: fields(40) }),
-  { status: 431, reason: 'head_too_large' }));
+test('more header lines than headers_max get 431', () =>
+  limited(get('/x', { headers: fields(40) }), { status: 431, reason: 'head_too_large' }));
 
 test('a head within the limits passes', async () => {
   await RawClient.with(balancer.url, async (client) => {
-    assertFromBackend(await client.exchange(get('/x', { headers: [...fields(15), ['X-Long', 'v'.repeat(3000)]] }), { method: 'GET' }));
+    assertFromBackend(
+      await client.exchange(get('/x', { headers: [...fields(15), ['X-Long', 'v'.repeat(3000)]] }), {
+        method: 'GET',
+      }),
+    );
   });
 });
 
-test('a Content-Length over request_bytes_max gets 413 before the body is sent', () => limited(
-  framed(`Content-Length: ${64 * 1024 + 1}`, ''), { status: 413, reason: 'body_too_large', code: -32600 }));
+test('a Content-Length over request_bytes_max gets 413 before the body is sent', () =>
+  limited(framed(`Content-Length: ${64 * 1024 + 1}`, ''), {
+    status: 413,
+    reason: 'body_too_large',
+    code: -32600,
+  }));
 
 test('a Content-Length over request_bytes_max with Expect gets 413 and no 100', async () => {
   await RawClient.with(balancer.url, async (client) => {
@@ -73,11 +94,19 @@ test('a Content-Length over request_bytes_max with Expect gets 413 and no 100', 
   });
 });
 
-test('a chunked body that grows over request_bytes_max gets 413', () => limited(
-  chunkedPost(`12000\r\n${'x'.repeat(0x12000)}\r\n0\r\n\r\n`), { status: 413, reason: 'body_too_large', code: -32600 }));
+test('a chunked body that grows over request_bytes_max gets 413', () =>
+  limited(chunkedPost(`12000\r\n${'x'.repeat(0x12000)}\r\n0\r\n\r\n`), {
+    status: 413,
+    reason: 'body_too_large',
+    code: -32600,
+  }));
 
-test('many chunks that add up over request_bytes_max get 413', () => limited(
-  chunkedPost(`1000\r\n${'x'.repeat(0x1000)}\r\n`.repeat(18)), { status: 413, reason: 'body_too_large', code: -32600 }));
+test('many chunks that add up over request_bytes_max get 413', () =>
+  limited(chunkedPost(`1000\r\n${'x'.repeat(0x1000)}\r\n`.repeat(18)), {
+    status: 413,
+    reason: 'body_too_large',
+    code: -32600,
+  }));
 
 test('a client that sends its large body first still reads the 413', async () => {
   await RawClient.with(balancer.url, async (client) => {
@@ -88,7 +117,9 @@ test('a client that sends its large body first still reads the 413', async () =>
 
 test('a body of exactly request_bytes_max passes', async () => {
   await RawClient.with(balancer.url, async (client) => {
-    assertFromBackend(await client.exchange(request('POST', '/upload', { body: 'x'.repeat(64 * 1024) })));
+    assertFromBackend(
+      await client.exchange(request('POST', '/upload', { body: 'x'.repeat(64 * 1024) })),
+    );
   });
   assert.equal(backend.last.body.length, 64 * 1024);
 });
@@ -150,8 +181,12 @@ test('an idle keep-alive connection is closed without a byte', async () => {
   });
 });
 
-test('an unknown expectation is refused', () => limited(
-  framed(['Expect: 200-fine', `Content-Length: ${BODY.length}`], BODY), { status: [400, 417], reason: 'bad_request' }, { open: true }));
+test('an unknown expectation is refused', () =>
+  limited(
+    framed(['Expect: 200-fine', `Content-Length: ${BODY.length}`], BODY),
+    { status: [400, 417], reason: 'bad_request' },
+    { open: true },
+  ));
 
 test('a client that stops in the middle of a body reaches no backend', async () => {
   const seen = backend.bytesReceived;

@@ -4,7 +4,18 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { CALM, configOf, pool, startBalancer, stopAll } from './lib/balancer.mjs';
-import { call, chunk, event, get, initialize, initializeResult, json, post, reply, sseHead } from './lib/bytes.mjs';
+import {
+  call,
+  chunk,
+  event,
+  get,
+  initialize,
+  initializeResult,
+  json,
+  post,
+  reply,
+  sseHead,
+} from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { Folder, Process } from './lib/process.mjs';
 import { RawClient } from './lib/raw_client.mjs';
@@ -41,9 +52,14 @@ async function start(settings = {}, pools = pool(backend), options = {}) {
   return one;
 }
 
-const admin = (one, path) => RawClient.with(one.adminUrl, (client) => client.exchange(
-  get(path, { host: 'localhost', headers: [['Connection', 'close']] }), { method: 'GET' }));
-const send = (one, data, options) => RawClient.with(one.url, (client) => client.exchange(data, options));
+const admin = (one, path) =>
+  RawClient.with(one.adminUrl, (client) =>
+    client.exchange(get(path, { host: 'localhost', headers: [['Connection', 'close']] }), {
+      method: 'GET',
+    }),
+  );
+const send = (one, data, options) =>
+  RawClient.with(one.url, (client) => client.exchange(data, options));
 
 describe('probes', () => {
   test('/health describes the balancer', async () => {
@@ -70,17 +86,30 @@ describe('probes', () => {
   }
 
   test('/health counts sessions', async () => {
-    backend.script = (seen, connection) => connection.send(json(initializeResult(), { headers: [['Mcp-Session-Id', `h-${Math.random()}`]] }));
+    backend.script = (seen, connection) =>
+      connection.send(
+        json(initializeResult(), { headers: [['Mcp-Session-Id', `h-${Math.random()}`]] }),
+      );
     const one = await start();
     await send(one, post(initialize()));
     await send(one, post(initialize()));
-    await poll(async () => (await admin(one, '/health')).body.json.active_sessions === 2, 'two sessions');
+    await poll(
+      async () => (await admin(one, '/health')).body.json.active_sessions === 2,
+      'two sessions',
+    );
   });
 
   test('/health is 503 and unhealthy when no backend is up', async () => {
     const gone = await ScriptedBackend.start();
     await gone.stop();
-    const one = await start({}, { name: 'default', health: { interval: '50ms', timeout: '200ms', fall: 1 }, backends: [{ url: gone.url }] });
+    const one = await start(
+      {},
+      {
+        name: 'default',
+        health: { interval: '50ms', timeout: '200ms', fall: 1 },
+        backends: [{ url: gone.url }],
+      },
+    );
     await poll(async () => {
       const answer = await admin(one, '/health');
       return answer.status === 503 && answer.body.json.status === 'unhealthy';
@@ -101,7 +130,10 @@ describe('probes', () => {
   });
 
   test('without the token only the probes answer', async () => {
-    const file = folder.file('token.yaml', configOf(pool(backend), { admin: { address: '127.0.0.1:0', token: 'sesame-sesame-sesame' } }));
+    const file = folder.file(
+      'token.yaml',
+      configOf(pool(backend), { admin: { address: '127.0.0.1:0', token: 'sesame-sesame-sesame' } }),
+    );
     const one = new Process(['run', '-c', file]);
     running.push(one);
     one.adminUrl = `http://${await one.address('admin')}`;
@@ -109,8 +141,15 @@ describe('probes', () => {
     assert.equal((await admin(one, '/health/ready')).status, 200);
     assert.equal((await admin(one, '/config')).status, 401);
     assert.equal((await admin(one, '/metrics')).status, 401);
-    const answer = await RawClient.with(one.adminUrl, (client) => client.exchange(get('/config', { host: 'localhost',
-      headers: [['Authorization', 'Bearer sesame-sesame-sesame']] }), { method: 'GET' }));
+    const answer = await RawClient.with(one.adminUrl, (client) =>
+      client.exchange(
+        get('/config', {
+          host: 'localhost',
+          headers: [['Authorization', 'Bearer sesame-sesame-sesame']],
+        }),
+        { method: 'GET' },
+      ),
+    );
     assert.equal(answer.status, 200);
     assert.doesNotMatch(answer.text, /sesame/);
   });
@@ -132,7 +171,9 @@ describe('SIGTERM', () => {
   test('turns ready to 503 first, while requests are still accepted', async () => {
     const one = await start({ shutdown_delay: '600ms', shutdown_timeout: '2s' });
     one.signal('SIGTERM');
-    await poll(async () => (await admin(one, '/health/ready')).status === 503, 'ready to be 503', { every: 10 });
+    await poll(async () => (await admin(one, '/health/ready')).status === 503, 'ready to be 503', {
+      every: 10,
+    });
     assert.equal((await admin(one, '/health/live')).status, 200);
     assertFromBackend(await send(one, post(call(1))));
     assert.deepEqual(await one.ended(), { code: 0, signal: null });
@@ -141,7 +182,9 @@ describe('SIGTERM', () => {
   test('lets a request in flight finish', async () => {
     let finish;
     backend.script = async (seen, connection) => {
-      await new Promise((resolve) => { finish = resolve; });
+      await new Promise((resolve) => {
+        finish = resolve;
+      });
       await answerOk(seen, connection);
     };
     const one = await start({ shutdown_timeout: '5s' });
@@ -149,7 +192,14 @@ describe('SIGTERM', () => {
       client.send(post(call(1)));
       await backend.request();
       one.signal('SIGTERM');
-      await poll(() => RawClient.connect(one.url).then((late) => late.destroy() ?? false, () => true), 'accepting to stop');
+      await poll(
+        () =>
+          RawClient.connect(one.url).then(
+            (late) => late.destroy() ?? false,
+            () => true,
+          ),
+        'accepting to stop',
+      );
       assert.equal(one.exit, null);
       finish();
       const answer = await client.reply();
@@ -176,13 +226,15 @@ describe('SIGTERM', () => {
       await connection.send(chunk(event({ n: 1 })));
     };
     const one = await start({ shutdown_timeout: '2s' }, pool(backend, { heartbeat: '0s' }));
-    const clients = await Promise.all([1, 2, 3].map(async () => {
-      const client = await RawClient.connect(one.url);
-      client.send(get('/mcp', { headers: [['Accept', 'text/event-stream']] }));
-      const answer = await client.open({ method: 'GET' });
-      await answer.body.until(event({ n: 1 }));
-      return answer.body;
-    }));
+    const clients = await Promise.all(
+      [1, 2, 3].map(async () => {
+        const client = await RawClient.connect(one.url);
+        client.send(get('/mcp', { headers: [['Accept', 'text/event-stream']] }));
+        const answer = await client.open({ method: 'GET' });
+        await answer.body.until(event({ n: 1 }));
+        return answer.body;
+      }),
+    );
     one.signal('SIGTERM');
     for (const body of clients) {
       await body.finish();
@@ -233,7 +285,14 @@ describe('SIGTERM', () => {
       client.send(post(call(1)));
       await backend.request();
       one.signal('SIGTERM');
-      await poll(() => RawClient.connect(one.url).then((late) => late.destroy() ?? false, () => true), 'accepting to stop');
+      await poll(
+        () =>
+          RawClient.connect(one.url).then(
+            (late) => late.destroy() ?? false,
+            () => true,
+          ),
+        'accepting to stop',
+      );
       assert.equal(one.exit, null);
       one.signal('SIGTERM');
       await one.ended(3000);
@@ -265,7 +324,10 @@ describe('SIGHUP', () => {
     const one = new Process(['run', '-c', file]);
     running.push(one);
     one.url = `http://${await one.address('main')}`;
-    folder.file('bad-reload.yaml', 'pools: [{backends: [{url: "http://127.0.0.1:1"}]}]\nworker: 1\n');
+    folder.file(
+      'bad-reload.yaml',
+      'pools: [{backends: [{url: "http://127.0.0.1:1"}]}]\nworker: 1\n',
+    );
     one.signal('SIGHUP');
     await one.until((output) => /bad-reload\.yaml:2:1/.test(output), 'the reason');
     assertFromBackend(await send(one, post(call(1))));
@@ -273,9 +335,28 @@ describe('SIGHUP', () => {
 });
 
 describe('the access log', () => {
-  const KEYS = ['instance', 'request_id', 'client', 'pool', 'backend', 'era', 'method', 'name', 'session', 'status', 'reason', 'end',
-    'bytes_in', 'bytes_out', 'wait_us', 'backend_us', 'total_us', 'tries'];
-  const lines = (path) => (existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : []);
+  const KEYS = [
+    'instance',
+    'request_id',
+    'client',
+    'pool',
+    'backend',
+    'era',
+    'method',
+    'name',
+    'session',
+    'status',
+    'reason',
+    'end',
+    'bytes_in',
+    'bytes_out',
+    'wait_us',
+    'backend_us',
+    'total_us',
+    'tries',
+  ];
+  const lines = (path) =>
+    existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
 
   test('has a line for each exchange, with all of its keys, as JSON', async () => {
     const path = folder.file('access-json.log');
@@ -301,37 +382,61 @@ describe('the access log', () => {
     const one = await start({ log: { format: 'text', access: path } });
     await send(one, post(call(1)));
     const [line] = await poll(() => (lines(path).length ? lines(path) : false), 'an access line');
-    for (const key of ['instance', 'request_id', 'pool', 'status', 'total_us', 'tries']) assert.match(line, new RegExp(`\\b${key}=`));
+    for (const key of ['instance', 'request_id', 'pool', 'status', 'total_us', 'tries'])
+      assert.match(line, new RegExp(`\\b${key}=`));
     assert.match(line, /\bstatus=200\b/);
   });
 
   test('names no session id, no token and no body', async () => {
     const path = folder.file('access-secret.log');
     const session = 'session-id-in-clear-0123456789';
-    backend.script = (seen, connection) => (seen.message.method === 'initialize'
-      ? connection.send(json(initializeResult(), { headers: [['Mcp-Session-Id', session]] })) : answerOk(seen, connection));
+    backend.script = (seen, connection) =>
+      seen.message.method === 'initialize'
+        ? connection.send(json(initializeResult(), { headers: [['Mcp-Session-Id', session]] }))
+        : answerOk(seen, connection);
     const one = await start({ log: { format: 'json', access: path, level: 'debug' } });
     await send(one, post(initialize()));
-    await send(one, post(call(2, 'echo', { text: 'words-of-the-body' }), { session, headers: [['Authorization', 'Bearer token-in-clear']] }));
+    await send(
+      one,
+      post(call(2, 'echo', { text: 'words-of-the-body' }), {
+        session,
+        headers: [['Authorization', 'Bearer token-in-clear']],
+      }),
+    );
     await poll(() => lines(path).length >= 2, 'two access lines');
     const entry = JSON.parse(lines(path)[1]);
     assert.ok(entry.session, 'the session is there, hashed');
     for (const text of [readFileSync(path, 'utf8'), one.output]) {
-      for (const secret of [session, 'token-in-clear', 'words-of-the-body']) assert.ok(!text.includes(secret), `${secret} in ${text}`);
+      for (const secret of [session, 'token-in-clear', 'words-of-the-body'])
+        assert.ok(!text.includes(secret), `${secret} in ${text}`);
     }
   });
 
   test('has a line for a refused request with its reason', async () => {
     const path = folder.file('access-refused.log');
     const one = await start({ log: { format: 'json', access: path } });
-    assertOwnReply(await send(one, post('{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}')), { status: 400, reason: 'bad_request' });
-    await poll(() => lines(path).some((line) => JSON.parse(line).reason === 'bad_request'), 'the line with its reason');
+    assertOwnReply(await send(one, post('{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}')), {
+      status: 400,
+      reason: 'bad_request',
+    });
+    await poll(
+      () => lines(path).some((line) => JSON.parse(line).reason === 'bad_request'),
+      'the line with its reason',
+    );
   });
 
   test('writes hostile bytes escaped, one line an exchange', async () => {
     const path = folder.file('access-hostile.log');
     const one = await start({ log: { format: 'text', access: path } });
-    await send(one, post({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'a\nstatus=999 \u001b[31m"', arguments: {} } }));
+    await send(
+      one,
+      post({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/call',
+        params: { name: 'a\nstatus=999 \u001b[31m"', arguments: {} },
+      }),
+    );
     await poll(() => lines(path).length >= 1, 'an access line');
     assert.equal(lines(path).length, 1);
     assert.ok(!lines(path)[0].includes('\u001b'));
@@ -340,7 +445,10 @@ describe('the access log', () => {
   test('goes to stdout when asked to', async () => {
     const one = await start({ log: { format: 'text', access: 'stdout' } });
     const answer = await send(one, post(call(1)));
-    await one.until(() => one.stdout.includes(answer.get('X-Request-Id')), 'the access line on stdout');
+    await one.until(
+      () => one.stdout.includes(answer.get('X-Request-Id')),
+      'the access line on stdout',
+    );
   });
 
   test('is opened again on SIGUSR1', async () => {
@@ -353,7 +461,10 @@ describe('the access log', () => {
     one.signal('SIGUSR1');
     await poll(() => existsSync(path), 'the new file');
     const answer = await send(one, post(call('after')));
-    await poll(() => lines(path).some((line) => line.includes(answer.get('X-Request-Id'))), 'the line in the new file');
+    await poll(
+      () => lines(path).some((line) => line.includes(answer.get('X-Request-Id'))),
+      'the line in the new file',
+    );
     assert.equal(lines(moved).length, 1);
   });
 });

@@ -3,7 +3,19 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { pool, startBalancer, stopAll } from './lib/balancer.mjs';
-import { bytes, call, chunk, chunked, event, get, json, lines, post, request, sseHead } from './lib/bytes.mjs';
+import {
+  bytes,
+  call,
+  chunk,
+  chunked,
+  event,
+  get,
+  json,
+  lines,
+  post,
+  request,
+  sseHead,
+} from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 
 import { RawClient } from './lib/raw_client.mjs';
@@ -68,20 +80,63 @@ const INVALID = [
   ['a header folded with a tab', `${OK}X-A: a\r\n\tb\r\n${two}`],
   ['a first header that starts with a blank', `${OK} X-A: a\r\n${two}`],
   ['a reply injected behind bare CRs', `${OK}X-A: a\r\rHTTP/1.1 200 OK\r\n${two}`],
-  ['Content-Length and Transfer-Encoding', `${OK}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n`],
-  ['Transfer-Encoding and Content-Length', `${OK}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nhi\r\n0\r\n\r\n`],
+  [
+    'Content-Length and Transfer-Encoding',
+    `${OK}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n`,
+  ],
+  [
+    'Transfer-Encoding and Content-Length',
+    `${OK}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nhi\r\n0\r\n\r\n`,
+  ],
   ['two different Content-Lengths', `${OK}Content-Length: 2\r\nContent-Length: 3\r\n\r\nhi`],
   ['a Content-Length list of different values', `${OK}Content-Length: 2, 3\r\n\r\nhi`],
-  ...['+2', '-2', '0x2', '2_0', '2 2', '2.0', 'two', '', '18446744073709551618', '99999999999999999999999'].map((value) => [
-    `Content-Length ${JSON.stringify(value)}`, `${OK}Content-Length: ${value}\r\n\r\nhi`]),
-  ...['xchunked', 'chunked, chunked', 'chunked, identity', 'gzip, chunked', 'gzip', '', ',chunked', '"chunked"', 'chunked\x0b'].map((value) => [
-    `Transfer-Encoding ${JSON.stringify(value)}`, `${OK}Transfer-Encoding: ${value}\r\n\r\n2\r\nhi\r\n0\r\n\r\n`]),
-  ['two Transfer-Encoding lines', `${OK}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n`],
-  ['Transfer-Encoding in HTTP/1.0', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n'],
-  ['101 that nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n'],
+  ...[
+    '+2',
+    '-2',
+    '0x2',
+    '2_0',
+    '2 2',
+    '2.0',
+    'two',
+    '',
+    '18446744073709551618',
+    '99999999999999999999999',
+  ].map((value) => [
+    `Content-Length ${JSON.stringify(value)}`,
+    `${OK}Content-Length: ${value}\r\n\r\nhi`,
+  ]),
+  ...[
+    'xchunked',
+    'chunked, chunked',
+    'chunked, identity',
+    'gzip, chunked',
+    'gzip',
+    '',
+    ',chunked',
+    '"chunked"',
+    'chunked\x0b',
+  ].map((value) => [
+    `Transfer-Encoding ${JSON.stringify(value)}`,
+    `${OK}Transfer-Encoding: ${value}\r\n\r\n2\r\nhi\r\n0\r\n\r\n`,
+  ]),
+  [
+    'two Transfer-Encoding lines',
+    `${OK}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n`,
+  ],
+  [
+    'Transfer-Encoding in HTTP/1.0',
+    'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n',
+  ],
+  [
+    '101 that nobody asked for',
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n',
+  ],
   ['an endless head', `${OK}${`X-Long: ${'v'.repeat(8000)}\r\n`.repeat(130)}`],
   ['an endless header line', `${OK}X-Long: ${'v'.repeat(1_000_000)}`],
-  ['an invalid reply behind a 103', `HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 abc\r\n\r\n`],
+  [
+    'an invalid reply behind a 103',
+    `HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 abc\r\n\r\n`,
+  ],
   ['nothing and a close', '', 'end'],
   ['nothing and a reset', '', 'reset'],
   ['half a status line and a close', 'HTTP/1.1 20', 'end'],
@@ -102,7 +157,13 @@ describe('instead of an invalid reply the client gets 502', () => {
       };
       await RawClient.with(balancer.url, async (client) => {
         const answer = await client.exchange(post(call(`id-${what}`)));
-        assertOwnReply(answer, { status: 502, reason: 'backend_lost', code: -31012, id: `id-${what}`, outcome: 'unknown' });
+        assertOwnReply(answer, {
+          status: 502,
+          reason: 'backend_lost',
+          code: -31012,
+          id: `id-${what}`,
+          outcome: 'unknown',
+        });
       });
       assert.equal(backend.requests.length, 1, 'a tool call is never sent twice');
       await backend.last.connection.left();
@@ -112,12 +173,16 @@ describe('instead of an invalid reply the client gets 502', () => {
   test('also to a GET, without a JSON-RPC body being promised', async () => {
     backend.script = (seen, connection) => connection.send('HTTP/1.1 abc\r\n\r\n');
     await RawClient.with(balancer.url, async (client) => {
-      assertOwnReply(await client.exchange(get('/x'), { method: 'GET' }), { status: 502, reason: 'backend_lost' });
+      assertOwnReply(await client.exchange(get('/x'), { method: 'GET' }), {
+        status: 502,
+        reason: 'backend_lost',
+      });
     });
   });
 
   test('also to a HEAD, and without a body', async () => {
-    backend.script = (seen, connection) => (seen.method === 'HEAD' ? connection.send('HTTP/1.1 abc\r\n\r\n') : answerOk(seen, connection));
+    backend.script = (seen, connection) =>
+      seen.method === 'HEAD' ? connection.send('HTTP/1.1 abc\r\n\r\n') : answerOk(seen, connection);
     await RawClient.with(balancer.url, async (client) => {
       const answer = await client.exchange(request('HEAD', '/x'), { method: 'HEAD' });
       assert.equal(answer.status, 502);
@@ -126,7 +191,8 @@ describe('instead of an invalid reply the client gets 502', () => {
   });
 
   test('and no byte of the invalid reply', async () => {
-    backend.script = (seen, connection) => connection.send(`${OK}X-Poison: yes\r\nNoColon\r\n${two}`);
+    backend.script = (seen, connection) =>
+      connection.send(`${OK}X-Poison: yes\r\nNoColon\r\n${two}`);
     await RawClient.with(balancer.url, async (client) => {
       const answer = await client.exchange(post(call(1)));
       assert.equal(answer.status, 502);
@@ -137,9 +203,20 @@ describe('instead of an invalid reply the client gets 502', () => {
 });
 
 describe('a bad first chunk is either a 502 or an abnormal end', () => {
-  for (const size of ['0x2', '+2', '-1', ' 2', 'g', '', '2_0', '10000000000000002', 'fffffffffffffffff']) {
+  for (const size of [
+    '0x2',
+    '+2',
+    '-1',
+    ' 2',
+    'g',
+    '',
+    '2_0',
+    '10000000000000002',
+    'fffffffffffffffff',
+  ]) {
     test(`chunk size ${JSON.stringify(size)}`, async () => {
-      backend.script = (seen, connection) => connection.send(`${OK}Transfer-Encoding: chunked\r\n\r\n${size}\r\nhi\r\n0\r\n\r\n`);
+      backend.script = (seen, connection) =>
+        connection.send(`${OK}Transfer-Encoding: chunked\r\n\r\n${size}\r\nhi\r\n0\r\n\r\n`);
       await RawClient.with(balancer.url, async (client) => {
         client.send(post(call(1)));
         const answer = await client.open();
@@ -159,12 +236,18 @@ describe('bytes behind a complete reply', () => {
     ['a 204', 'HTTP/1.1 204 No Content\r\n\r\nEXTRA'],
     ['a 304', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nEXTRA'],
     ['the reply to a HEAD', `${OK}Content-Length: 5\r\n\r\nEXTRA`, 'HEAD'],
-    ['a 202', 'HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
+    [
+      'a 202',
+      'HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+    ],
   ]) {
     test(`${what} reach nobody, and the connection is not used again`, async () => {
-      backend.script = (seen, connection) => (seen.target === '/poison' ? connection.send(data) : answerOk(seen, connection));
+      backend.script = (seen, connection) =>
+        seen.target === '/poison' ? connection.send(data) : answerOk(seen, connection);
       await RawClient.with(balancer.url, async (client) => {
-        const poisoned = await client.exchange(request(method ?? 'GET', '/poison'), { method: method ?? 'GET' });
+        const poisoned = await client.exchange(request(method ?? 'GET', '/poison'), {
+          method: method ?? 'GET',
+        });
         assertFromBackend(poisoned, Number(data.slice(9, 12)));
         assert.ok(!poisoned.text.includes('EXTRA'));
         const next = await client.exchange(post(call(5)));
@@ -193,13 +276,30 @@ describe('bytes behind a complete reply', () => {
 const BROKEN = [
   ['a Content-Length body cut short by a close', `${OK}Content-Length: 100\r\n\r\nhalf`, 'end'],
   ['a Content-Length body cut short by a reset', `${OK}Content-Length: 100\r\n\r\nhalf`, 'reset'],
-  ['a chunked body without its last chunk', `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n`, 'end'],
+  [
+    'a chunked body without its last chunk',
+    `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n`,
+    'end',
+  ],
   ['a chunked body that is reset', `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n`, 'reset'],
   ['a chunk cut short', `${OK}Transfer-Encoding: chunked\r\n\r\n64\r\nhalf`, 'end'],
-  ['a last chunk without its empty line', `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n`, 'end'],
-  ['a bad chunk size later on', `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\nmore\r\n0\r\n\r\n`],
-  ['a chunk that is longer than it said', `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf!!\r\n0\r\n\r\n`],
-  ['a chunk line ended by LF later on', `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n4\nmore\r\n0\r\n\r\n`],
+  [
+    'a last chunk without its empty line',
+    `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n`,
+    'end',
+  ],
+  [
+    'a bad chunk size later on',
+    `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\nmore\r\n0\r\n\r\n`,
+  ],
+  [
+    'a chunk that is longer than it said',
+    `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf!!\r\n0\r\n\r\n`,
+  ],
+  [
+    'a chunk line ended by LF later on',
+    `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n4\nmore\r\n0\r\n\r\n`,
+  ],
   ['an event stream that is cut', Buffer.concat([sseHead(), chunk(event({ n: 1 }))]), 'end'],
   ['an event stream that is reset', Buffer.concat([sseHead(), chunk(event({ n: 1 }))]), 'reset'],
 ];
@@ -211,7 +311,9 @@ describe('a body that breaks', () => {
     const split = all.indexOf('\r\n\r\n') + 4;
     let relayed;
     backend.script = async (seen, connection) => {
-      const seenByClient = new Promise((resolve) => { relayed = resolve; });
+      const seenByClient = new Promise((resolve) => {
+        relayed = resolve;
+      });
       await connection.send(all.subarray(0, split));
       await seenByClient;
       await connection.send(all.subarray(split));
@@ -230,42 +332,61 @@ describe('a body that breaks', () => {
   }
 
   for (const [what, data, then] of BROKEN) {
-    test(`ends abnormally: ${what}`, () => broken(data, then, {}, async (answer) => {
-      assert.notEqual(answer.body.broken, null, `ended cleanly: ${JSON.stringify(answer.body.text)}`);
-      assert.ok(!answer.body.text.includes('more'));
-    }));
+    test(`ends abnormally: ${what}`, () =>
+      broken(data, then, {}, async (answer) => {
+        assert.notEqual(
+          answer.body.broken,
+          null,
+          `ended cleanly: ${JSON.stringify(answer.body.text)}`,
+        );
+        assert.ok(!answer.body.text.includes('more'));
+      }));
   }
 
   for (const [what, data, then] of BROKEN) {
-    test(`is a reset for an HTTP/1.0 client: ${what}`, () => broken(data, then, { version: '1.0' }, async (answer, client) => {
-      if (answer.body.framing === 'length') assert.notEqual(answer.body.broken, null);
-      else assert.equal(answer.body.broken, 'reset');
-      await client.ending();
-    }));
+    test(`is a reset for an HTTP/1.0 client: ${what}`, () =>
+      broken(data, then, { version: '1.0' }, async (answer, client) => {
+        if (answer.body.framing === 'length') assert.notEqual(answer.body.broken, null);
+        else assert.equal(answer.body.broken, 'reset');
+        await client.ending();
+      }));
   }
 
-  test('was delivered up to where it broke', () => broken(
-    `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n`, undefined, {}, async (answer) => {
-      assert.ok(['', 'half'].includes(answer.body.text), answer.body.text);
-    }));
+  test('was delivered up to where it broke', () =>
+    broken(
+      `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n`,
+      undefined,
+      {},
+      async (answer) => {
+        assert.ok(['', 'half'].includes(answer.body.text), answer.body.text);
+      },
+    ));
 
-  test('delimited by close is a clean end after FIN', () => broken(`${OK}Content-Type: text/plain\r\n\r\nall of it`, 'end', {},
-    async (answer) => {
+  test('delimited by close is a clean end after FIN', () =>
+    broken(`${OK}Content-Type: text/plain\r\n\r\nall of it`, 'end', {}, async (answer) => {
       assert.equal(answer.body.done, true);
       assert.equal(answer.body.text, 'all of it');
     }));
 
-  test('delimited by close ends abnormally after a reset', () => broken(`${OK}Content-Type: text/plain\r\n\r\npart of it`, 'reset', {},
-    async (answer) => assert.notEqual(answer.body.broken, null)));
+  test('delimited by close ends abnormally after a reset', () =>
+    broken(`${OK}Content-Type: text/plain\r\n\r\npart of it`, 'reset', {}, async (answer) =>
+      assert.notEqual(answer.body.broken, null),
+    ));
 
-  test('delimited by close is a reset for an HTTP/1.0 client after a reset', () => broken(
-    `${OK}Content-Type: text/plain\r\n\r\npart of it`, 'reset', { version: '1.0' },
-    async (answer) => assert.equal(answer.body.broken, 'reset')));
+  test('delimited by close is a reset for an HTTP/1.0 client after a reset', () =>
+    broken(
+      `${OK}Content-Type: text/plain\r\n\r\npart of it`,
+      'reset',
+      { version: '1.0' },
+      async (answer) => assert.equal(answer.body.broken, 'reset'),
+    ));
 });
 
 test('after all of this a good reply is relayed', async () => {
-  backend.script = (seen, connection) => connection.send(Buffer.concat([
-    lines('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked'), chunked('fine')]));
+  backend.script = (seen, connection) =>
+    connection.send(
+      Buffer.concat([lines('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked'), chunked('fine')]),
+    );
   await RawClient.with(balancer.url, async (client) => {
     assert.equal((await client.exchange(post(call(1)))).text, 'fine');
   });
@@ -280,7 +401,8 @@ test('the same Content-Length twice is one Content-Length or a 502', async () =>
 });
 
 test('an informational reply with a length does not shift the final one', async () => {
-  backend.script = (seen, connection) => connection.send(`HTTP/1.1 103 Early Hints\r\nContent-Length: 4\r\n\r\n${OK}${two}`);
+  backend.script = (seen, connection) =>
+    connection.send(`HTTP/1.1 103 Early Hints\r\nContent-Length: 4\r\n\r\n${OK}${two}`);
   await RawClient.with(balancer.url, async (client) => {
     const answer = await client.exchange(post(call(1)));
     if (answer.status !== 502) assert.equal(answer.text, 'hi');

@@ -3,27 +3,83 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { pool, startBalancer, stopAll } from './lib/balancer.mjs';
-import { ask, bytes, call, chunk, chunked, event, initialize, initializeResult, json, LAST_CHUNK, modern, post, reply, request, sseHead } from './lib/bytes.mjs';
+import {
+  ask,
+  bytes,
+  call,
+  chunk,
+  chunked,
+  event,
+  initialize,
+  initializeResult,
+  json,
+  LAST_CHUNK,
+  modern,
+  post,
+  reply,
+  request,
+  sseHead,
+} from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { ScriptedBackend } from './lib/scripted_backend.mjs';
-import { backends, balancer, clear, erase, legacyServer, newId, open, receiver, send, SESSIONS, streamGet, total, unknown } from './lib/sessions.mjs';
+import {
+  backends,
+  balancer,
+  clear,
+  erase,
+  legacyServer,
+  newId,
+  open,
+  receiver,
+  send,
+  SESSIONS,
+  streamGet,
+  total,
+  unknown,
+} from './lib/sessions.mjs';
 import { pause } from './lib/waiting.mjs';
 
 describe('everything that names a session goes to its owner', () => {
   const messages = [
     ['a request', (id) => post(ask('tools/list', 1), { session: id })],
     ['a tool call', (id) => post(call(1), { session: id })],
-    ['a notification', (id) => post({ jsonrpc: '2.0', method: 'notifications/initialized' }, { session: id })],
-    ['a posted response', (id) => post({ jsonrpc: '2.0', id: 5, result: { action: 'accept' } }, { session: id })],
-    ['a posted error', (id) => post({ jsonrpc: '2.0', id: 'x', error: { code: -1, message: 'no' } }, { session: id })],
+    [
+      'a notification',
+      (id) => post({ jsonrpc: '2.0', method: 'notifications/initialized' }, { session: id }),
+    ],
+    [
+      'a posted response',
+      (id) => post({ jsonrpc: '2.0', id: 5, result: { action: 'accept' } }, { session: id }),
+    ],
+    [
+      'a posted error',
+      (id) =>
+        post({ jsonrpc: '2.0', id: 'x', error: { code: -1, message: 'no' } }, { session: id }),
+    ],
     ['a batch', (id) => post([ask('ping', 1), ask('tools/list', 2)], { session: id })],
-    ['a batch of responses', (id) => post([{ jsonrpc: '2.0', id: 1, result: {} }, { jsonrpc: '2.0', id: 2, result: {} }], { session: id })],
+    [
+      'a batch of responses',
+      (id) =>
+        post(
+          [
+            { jsonrpc: '2.0', id: 1, result: {} },
+            { jsonrpc: '2.0', id: 2, result: {} },
+          ],
+          { session: id },
+        ),
+    ],
     ['a stream GET', (id) => streamGet(id), 'GET'],
     ['a resuming GET', (id) => streamGet(id, [['Last-Event-ID', 'e-7']]), 'GET'],
     ['a second initialize', (id) => post(initialize(3), { session: id }), 'POST', true],
-    ['a body that is not JSON', (id) => request('POST', '/mcp', { headers: [['Mcp-Session-Id', id]], body: 'not json' })],
-    ['an odd spelling of the header', (id) => post(ask('ping', 1), { headers: [['mCP-sESSION-iD', id]] })],
+    [
+      'a body that is not JSON',
+      (id) => request('POST', '/mcp', { headers: [['Mcp-Session-Id', id]], body: 'not json' }),
+    ],
+    [
+      'an odd spelling of the header',
+      (id) => post(ask('ping', 1), { headers: [['mCP-sESSION-iD', id]] }),
+    ],
     ['an HTTP/1.0 request', (id) => post(ask('ping', 1), { session: id, version: '1.0' })],
     ['another path', (id) => post(ask('ping', 1), { session: id, target: '/elsewhere?x=1' })],
     ['another host', (id) => post(ask('ping', 1), { session: id, host: 'other.example' })],
@@ -63,12 +119,14 @@ describe('everything that names a session goes to its owner', () => {
   });
 
   test('a request sent right behind the initialize reply, many times over', async () => {
-    await Promise.all(Array.from({ length: 30 }, async () => {
-      const answer = await send(post(initialize()));
-      const id = answer.get('Mcp-Session-Id');
-      const next = await send(post(ask('ping', 1), { session: id }));
-      assertFromBackend(next);
-    }));
+    await Promise.all(
+      Array.from({ length: 30 }, async () => {
+        const answer = await send(post(initialize()));
+        const id = answer.get('Mcp-Session-Id');
+        const next = await send(post(ask('ping', 1), { session: id }));
+        assertFromBackend(next);
+      }),
+    );
   });
 
   test('an answer to a server request, while the call that it belongs to is still open', async () => {
@@ -80,13 +138,21 @@ describe('everything that names a session goes to its owner', () => {
         return connection.send(Buffer.concat([sseHead(), chunk(question)]));
       }
       await connection.send(reply(202));
-      return owner.open.send(Buffer.concat([chunk(event({ jsonrpc: '2.0', id: 5, result: { content: [] } })), LAST_CHUNK]));
+      return owner.open.send(
+        Buffer.concat([
+          chunk(event({ jsonrpc: '2.0', id: 5, result: { content: [] } })),
+          LAST_CHUNK,
+        ]),
+      );
     };
     await RawClient.with(balancer.url, async (client) => {
       client.send(post(call(5), { session: id }));
       const answer = await client.open();
       await answer.body.until(question);
-      assertFromBackend(await send(post({ jsonrpc: '2.0', id: 5, result: { action: 'accept' } }, { session: id })), 202);
+      assertFromBackend(
+        await send(post({ jsonrpc: '2.0', id: 5, result: { action: 'accept' } }, { session: id })),
+        202,
+      );
       await answer.body.finish();
       assert.ok(answer.body.done && answer.body.text.includes('"result"'));
     });
@@ -95,7 +161,10 @@ describe('everything that names a session goes to its owner', () => {
   test('sessions of a streamed initialize are known from the head on', async () => {
     const id = newId('sse');
     for (const backend of backends) {
-      backend.script = legacyServer(backend, { answer: (seen) => (seen.message?.method === 'initialize' ? sseHead([['Mcp-Session-Id', id]]) : undefined) });
+      backend.script = legacyServer(backend, {
+        answer: (seen) =>
+          seen.message?.method === 'initialize' ? sseHead([['Mcp-Session-Id', id]]) : undefined,
+      });
     }
     await RawClient.with(balancer.url, async (client) => {
       client.send(post(initialize()));
@@ -114,15 +183,28 @@ describe('everything that names a session goes to its owner', () => {
     const id = 'L'.repeat(2000) + newId();
     for (const backend of backends) backend.script = legacyServer(backend, { mint: () => id });
     const { owner } = await open();
-    for (let n = 0; n < 4; n += 1) assert.equal((await send(post(ask('ping', n), { session: id }))).body.json.result.by, owner.name);
+    for (let n = 0; n < 4; n += 1)
+      assert.equal(
+        (await send(post(ask('ping', n), { session: id }))).body.json.result.by,
+        owner.name,
+      );
   });
 
   test('ids of any visible bytes are ids, and compared exactly', async () => {
     const id = `!"#$%&'()*+,-./:;<=>?@[]^_\`{|}~${newId()}`;
     for (const backend of backends) backend.script = legacyServer(backend, { mint: () => id });
     const { owner } = await open();
-    for (let n = 0; n < 4; n += 1) assert.equal((await send(post(ask('ping', n), { session: id }))).body.json.result.by, owner.name);
-    assertOwnReply(await send(post(ask('ping', 1), { session: id.toUpperCase() === id ? id.toLowerCase() : `${id}x` })), unknown(1));
+    for (let n = 0; n < 4; n += 1)
+      assert.equal(
+        (await send(post(ask('ping', n), { session: id }))).body.json.result.by,
+        owner.name,
+      );
+    assertOwnReply(
+      await send(
+        post(ask('ping', 1), { session: id.toUpperCase() === id ? id.toLowerCase() : `${id}x` }),
+      ),
+      unknown(1),
+    );
   });
 });
 
@@ -140,9 +222,15 @@ describe('sessions that nobody owns', () => {
     });
   }
 
-  for (const [what, build, method] of [['a stream GET', streamGet, 'GET'], ['a DELETE', erase, 'DELETE']]) {
+  for (const [what, build, method] of [
+    ['a stream GET', streamGet, 'GET'],
+    ['a DELETE', erase, 'DELETE'],
+  ]) {
     test(`${what} gets 404 session_unknown and reaches no backend`, async () => {
-      assertOwnReply(await send(build(newId('nobody')), { method }), { status: 404, reason: 'session_unknown' });
+      assertOwnReply(await send(build(newId('nobody')), { method }), {
+        status: 404,
+        reason: 'session_unknown',
+      });
       assert.equal(total(), 0);
     });
   }
@@ -150,7 +238,8 @@ describe('sessions that nobody owns', () => {
   test('a 404 from the owner is relayed as it is', async () => {
     const { id, owner } = await open();
     const mine = { jsonrpc: '2.0', id: 1, error: { code: -32601, message: 'no such method' } };
-    owner.script = (seen, connection) => connection.send(json(mine, { status: 404, headers: [['X-Mine', '1']] }));
+    owner.script = (seen, connection) =>
+      connection.send(json(mine, { status: 404, headers: [['X-Mine', '1']] }));
     const answer = await send(post(ask('x/y', 1), { session: id }));
     assertFromBackend(answer, 404);
     assert.deepEqual(answer.body.json, mine);
@@ -171,13 +260,17 @@ describe('sessions that nobody owns', () => {
 
 describe('ids are learned from nothing but a 2xx reply to initialize', () => {
   const answering = (make) => {
-    for (const backend of backends) backend.script = (seen, connection) => connection.send(make(seen));
+    for (const backend of backends)
+      backend.script = (seen, connection) => connection.send(make(seen));
   };
   const withId = (id) => [['Mcp-Session-Id', id]];
 
   for (const [what, status, message] of [
-    ['an error reply to initialize', 400, initialize()], ['a 401 to initialize', 401, initialize()], ['a 500 to initialize', 500, initialize()],
-    ['a 2xx reply to another request', 200, ask('tools/list', 1)], ['a 400 to another request', 400, ask('tools/list', 1)],
+    ['an error reply to initialize', 400, initialize()],
+    ['a 401 to initialize', 401, initialize()],
+    ['a 500 to initialize', 500, initialize()],
+    ['a 2xx reply to another request', 200, ask('tools/list', 1)],
+    ['a 400 to another request', 400, ask('tools/list', 1)],
     ['a 202 to a notification', 202, { jsonrpc: '2.0', method: 'notifications/initialized' }],
     ['a modern request', 200, modern('tools/list', 1)],
   ]) {
@@ -195,7 +288,12 @@ describe('ids are learned from nothing but a 2xx reply to initialize', () => {
 
   test('from a 200 whose body is a JSON-RPC error only harmlessly', async () => {
     const id = newId('odd');
-    answering(({ message }) => json({ jsonrpc: '2.0', id: message.id, error: { code: -32602, message: 'version' } }, { headers: withId(id) }));
+    answering(({ message }) =>
+      json(
+        { jsonrpc: '2.0', id: message.id, error: { code: -32602, message: 'version' } },
+        { headers: withId(id) },
+      ),
+    );
     const answer = await send(post(initialize()));
     assertFromBackend(answer);
     const next = await send(post(ask('ping', 1), { session: id }));
@@ -219,8 +317,14 @@ describe('the end of a session', () => {
   for (const status of [200, 202, 204]) {
     test(`a DELETE answered ${status} drops it`, async () => {
       const { id, owner } = await open();
-      owner.script = legacyServer(owner, { answer: ({ method }) => (method === 'DELETE'
-        ? (status === 204 ? bytes('HTTP/1.1 204 No Content\r\n\r\n') : reply(status)) : undefined) });
+      owner.script = legacyServer(owner, {
+        answer: ({ method }) =>
+          method === 'DELETE'
+            ? status === 204
+              ? bytes('HTTP/1.1 204 No Content\r\n\r\n')
+              : reply(status)
+            : undefined,
+      });
       assertFromBackend(await send(erase(id), { method: 'DELETE' }), status);
       clear();
       assertOwnReply(await send(post(ask('ping', 1), { session: id })), unknown(1));
@@ -230,7 +334,9 @@ describe('the end of a session', () => {
 
   test('a DELETE answered 404 drops it', async () => {
     const { id, owner } = await open();
-    owner.script = legacyServer(owner, { answer: ({ method }) => (method === 'DELETE' ? reply(404, { body: 'gone' }) : undefined) });
+    owner.script = legacyServer(owner, {
+      answer: ({ method }) => (method === 'DELETE' ? reply(404, { body: 'gone' }) : undefined),
+    });
     assert.equal((await send(erase(id), { method: 'DELETE' })).status, 404);
     clear();
     assertOwnReply(await send(post(ask('ping', 1), { session: id })), unknown(1));
@@ -240,9 +346,16 @@ describe('the end of a session', () => {
   for (const status of [405, 401, 500]) {
     test(`a DELETE answered ${status} keeps it`, async () => {
       const { id, owner } = await open();
-      owner.script = legacyServer(owner, { answer: ({ method }) => (method === 'DELETE' ? reply(status, { headers: [['Allow', 'GET, POST']] }) : undefined) });
+      owner.script = legacyServer(owner, {
+        answer: ({ method }) =>
+          method === 'DELETE' ? reply(status, { headers: [['Allow', 'GET, POST']] }) : undefined,
+      });
       assertFromBackend(await send(erase(id), { method: 'DELETE' }), status);
-      for (let n = 0; n < 3; n += 1) assert.equal((await send(post(ask('ping', n), { session: id }))).body.json.result.by, owner.name);
+      for (let n = 0; n < 3; n += 1)
+        assert.equal(
+          (await send(post(ask('ping', n), { session: id }))).body.json.result.by,
+          owner.name,
+        );
     });
   }
 
@@ -256,54 +369,71 @@ describe('the end of a session', () => {
     assertFromBackend(await send(post(ask('ping', 1), { session: id })));
   });
 
-  test('a session idle for idle_timeout ends and its owner is told; one with an open stream lives on', { timeout: 20_000 }, async () => {
-    const server = await ScriptedBackend.start(undefined, { name: 'e' });
-    let held;
-    server.script = legacyServer(server, { answer: (seen, connection) => {
-      if (seen.method !== 'GET') return undefined;
-      held = connection;
-      return sseHead();
-    } });
-    const short = await startBalancer(pool(server, { heartbeat: '0s', sessions: { ...SESSIONS, idle_timeout: '1s', delete_on_expiry: true } }));
+  // A backend of its own behind a balancer with short sessions; its GET streams stay open.
+  async function withShort(sessions, use) {
+    const server = await ScriptedBackend.start(undefined, { name: 'short' });
+    server.script = legacyServer(server, {
+      answer: ({ method }) => (method === 'GET' ? sseHead() : undefined),
+    });
+    const short = await startBalancer(
+      pool(server, { heartbeat: '0s', sessions: { ...SESSIONS, idle_timeout: '1s', ...sessions } }),
+    );
     try {
-      const among = [server];
-      const idle = (await open({ balancer: short, among })).id;
-      server.clear();
-      const streaming = (await open({ balancer: short, among })).id;
-      assert.notEqual(idle, streaming);
-      server.clear();
-      await RawClient.with(short.url, async (client) => {
-        client.send(streamGet(streaming));
-        await client.open({ method: 'GET' });
-        const isDelete = ({ method }) => method === 'DELETE';
-        const told = await server.until(() => server.requests.find(isDelete), 'the DELETE of the idle session', 8000);
-        assert.equal(told.get('Mcp-Session-Id'), idle);
-        assertOwnReply(await send(post(ask('ping', 1), { session: idle }), { balancer: short }), unknown(1));
-        await pause(1500);
-        assert.ok(held && held.ended === null, 'the stream is still there');
-        assertFromBackend(await send(post(ask('ping', 2), { session: streaming }), { balancer: short }));
-        assert.equal(server.requests.filter(isDelete).length, 1);
-      });
+      const begin = async () => (await open({ balancer: short, among: [server] })).id;
+      const ping = (session) => send(post(ask('ping', 1), { session }), { balancer: short });
+      await use({ server, begin, ping, url: short.url });
       server.assertSound();
     } finally {
       await stopAll(short, server);
     }
-  });
+  }
+  const slow = { timeout: 20_000 };
 
-  test('traffic keeps a session alive beyond idle_timeout', { timeout: 20_000 }, async () => {
-    const server = await ScriptedBackend.start(undefined, { name: 'k' });
-    server.script = legacyServer(server);
-    const short = await startBalancer(pool(server, { sessions: { ...SESSIONS, idle_timeout: '1s' } }));
-    try {
-      const { id } = await open({ balancer: short, among: [server] });
+  test('a session idle for idle_timeout ends', slow, () =>
+    withShort({}, async ({ begin, ping }) => {
+      const idle = await begin();
+      await pause(3000);
+      assertOwnReply(await ping(idle), unknown(1));
+    }));
+
+  test('a session with an open stream is not idle', slow, () =>
+    withShort({}, async ({ server, begin, ping, url }) => {
+      const streaming = await begin();
+      await RawClient.with(url, async (client) => {
+        client.send(streamGet(streaming));
+        await client.open({ method: 'GET' });
+        await pause(3000);
+        assert.equal(client.ended, null, 'the stream is still there');
+        assertFromBackend(await ping(streaming));
+        assert.ok(server.requests.every(({ method }) => method !== 'DELETE'));
+      });
+    }));
+
+  test('the owner of a session that expired is told with DELETE', slow, () =>
+    withShort({ delete_on_expiry: true }, async ({ server, begin }) => {
+      const idle = await begin();
+      const isDelete = ({ method }) => method === 'DELETE';
+      const told = await server.until(() => server.requests.find(isDelete), 'the DELETE', 8000);
+      assert.equal(told.get('Mcp-Session-Id'), idle);
+      assert.equal(told.target, '/mcp');
+    }));
+
+  test('a session that its client ended is not ended again', slow, () =>
+    withShort({ delete_on_expiry: true }, async ({ server, begin, url }) => {
+      const id = await begin();
+      await RawClient.with(url, (client) => client.exchange(erase(id), { method: 'DELETE' }));
+      await pause(2500);
+      assert.equal(server.requests.filter(({ method }) => method === 'DELETE').length, 1);
+    }));
+
+  test('traffic keeps a session alive beyond idle_timeout', slow, () =>
+    withShort({}, async ({ begin, ping }) => {
+      const id = await begin();
       for (let n = 0; n < 6; n += 1) {
         await pause(400);
-        assertFromBackend(await send(post(ask('ping', n), { session: id }), { balancer: short }));
+        assertFromBackend(await ping(id));
       }
-    } finally {
-      await stopAll(short, server);
-    }
-  });
+    }));
 });
 
 describe('initialize', () => {
@@ -312,11 +442,21 @@ describe('initialize', () => {
     for (const backend of backends) backend.script = legacyServer(backend, { mint: () => id });
     const { owner, other } = await open();
     let conflict;
-    for (let n = 0; n < 6 && other.requests.length === 0; n += 1) conflict = await send(post(initialize(`i-${n}`)));
+    for (let n = 0; n < 6 && other.requests.length === 0; n += 1)
+      conflict = await send(post(initialize(`i-${n}`)));
     assert.equal(other.requests.length > 0, true, 'initialize reached the other backend');
-    assertOwnReply(conflict, { status: 502, reason: 'session_conflict', code: -31017, id: other.requests[0].message.id });
+    assertOwnReply(conflict, {
+      status: 502,
+      reason: 'session_conflict',
+      code: -31017,
+      id: other.requests[0].message.id,
+    });
     assert.ok(!conflict.has('Mcp-Session-Id'));
-    for (let n = 0; n < 4; n += 1) assert.equal((await send(post(ask('ping', n), { session: id }))).body.json.result.by, owner.name);
+    for (let n = 0; n < 4; n += 1)
+      assert.equal(
+        (await send(post(ask('ping', n), { session: id }))).body.json.result.by,
+        owner.name,
+      );
   });
 
   test('the same id minted again by its owner is no conflict', async () => {
@@ -337,7 +477,9 @@ describe('initialize', () => {
     for (const backend of backends) {
       backend.script = async (seen, connection) => {
         if (seen.message?.method !== 'initialize') return legacyServer(backend)(seen, connection);
-        await new Promise((resolve) => { answerNow = resolve; });
+        await new Promise((resolve) => {
+          answerNow = resolve;
+        });
         return connection.send(json(initializeResult(), { headers: [['Mcp-Session-Id', id]] }));
       };
     }
@@ -357,24 +499,35 @@ describe('initialize', () => {
 
   test('is spread over the backends', async () => {
     for (let n = 0; n < 8; n += 1) assertFromBackend(await send(post(initialize(n))));
-    assert.deepEqual(backends.map(({ requests }) => requests.length), [4, 4]);
+    assert.deepEqual(
+      backends.map(({ requests }) => requests.length),
+      [4, 4],
+    );
   });
 });
 
 describe('batches', () => {
   test('go whole to one backend, byte for byte', async () => {
-    const text = '[ {"jsonrpc":"2.0","id":1,"method":"ping"} ,\n{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":9}}, {"id":"1","jsonrpc":"2.0","method":"tools/list"}]';
+    const text =
+      '[ {"jsonrpc":"2.0","id":1,"method":"ping"} ,\n{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":9}}, {"id":"1","jsonrpc":"2.0","method":"tools/list"}]';
     const answer = await send(post(text));
     assertFromBackend(answer);
     assert.equal(answer.body.json.length, 2);
     assert.equal(receiver().last.text, text);
   });
 
-  for (const [what, text] of [['initialize', JSON.stringify([ask('ping', 1), initialize(2)])], ['a modern claim', JSON.stringify([modern('tools/list', 1)])]]) {
+  for (const [what, text] of [
+    ['initialize', JSON.stringify([ask('ping', 1), initialize(2)])],
+    ['a modern claim', JSON.stringify([modern('tools/list', 1)])],
+  ]) {
     test(`with ${what} inside reach no backend, with or without a session`, async () => {
       const { id } = await open();
       for (const session of [undefined, id]) {
-        assertOwnReply(await send(post(text, { session })), { status: 400, reason: 'bad_request', code: -32600 });
+        assertOwnReply(await send(post(text, { session })), {
+          status: 400,
+          reason: 'bad_request',
+          code: -32600,
+        });
       }
       assert.equal(total(), 0);
     });
@@ -387,26 +540,43 @@ describe('batches', () => {
 });
 
 describe('modern requests', () => {
-  const mirrored = (method, more = []) => [['MCP-Protocol-Version', '2026-07-28'], ['Mcp-Method', method], ...more];
+  const mirrored = (method, more = []) => [
+    ['MCP-Protocol-Version', '2026-07-28'],
+    ['Mcp-Method', method],
+    ...more,
+  ];
 
   test('have no affinity, not even with the id of a live session', async () => {
     const { id } = await open();
     for (let n = 0; n < 8; n += 1) {
-      assertFromBackend(await send(post(modern('tools/list', n), { session: id, headers: mirrored('tools/list') })));
+      assertFromBackend(
+        await send(post(modern('tools/list', n), { session: id, headers: mirrored('tools/list') })),
+      );
     }
-    assert.ok(backends.every(({ requests }) => requests.length === 4), backends.map(({ requests }) => requests.length).join());
+    assert.ok(
+      backends.every(({ requests }) => requests.length === 4),
+      backends.map(({ requests }) => requests.length).join(),
+    );
   });
 
   test('have no affinity to their connection', async () => {
     await RawClient.with(balancer.url, async (client) => {
-      for (let n = 0; n < 8; n += 1) await client.exchange(post(modern('tools/list', n), { headers: mirrored('tools/list') }));
+      for (let n = 0; n < 8; n += 1)
+        await client.exchange(post(modern('tools/list', n), { headers: mirrored('tools/list') }));
     });
     assert.ok(backends.every(({ requests }) => requests.length === 4));
   });
 
   test('with a stray unknown session id are served', async () => {
     for (let n = 0; n < 4; n += 1) {
-      assertFromBackend(await send(post(modern('tools/list', n), { session: newId('stray'), headers: mirrored('tools/list') })));
+      assertFromBackend(
+        await send(
+          post(modern('tools/list', n), {
+            session: newId('stray'),
+            headers: mirrored('tools/list'),
+          }),
+        ),
+      );
     }
   });
 
@@ -416,18 +586,47 @@ describe('modern requests', () => {
         const taskId = newId('t');
         for (const backend of backends) {
           backend.script = (seen, connection) => {
-            if (seen.message.method !== 'tools/call') return legacyServer(backend)(seen, connection);
-            const created = { jsonrpc: '2.0', id: seen.message.id, result: { resultType: 'task', taskId, status: 'working', ttlMs: 60000 } };
-            return connection.send(form === 'JSON' ? json(created) : Buffer.concat([sseHead(), chunked(event({ jsonrpc: '2.0',
-              method: 'notifications/progress', params: {} }), event(created))]));
+            if (seen.message.method !== 'tools/call')
+              return legacyServer(backend)(seen, connection);
+            const created = {
+              jsonrpc: '2.0',
+              id: seen.message.id,
+              result: { resultType: 'task', taskId, status: 'working', ttlMs: 60000 },
+            };
+            return connection.send(
+              form === 'JSON'
+                ? json(created)
+                : Buffer.concat([
+                    sseHead(),
+                    chunked(
+                      event({ jsonrpc: '2.0', method: 'notifications/progress', params: {} }),
+                      event(created),
+                    ),
+                  ]),
+            );
           };
         }
-        assertFromBackend(await send(post(modern('tools/call', 1, { name: 'render', arguments: {} }),
-          { headers: mirrored('tools/call', [['Mcp-Name', 'render']]) })));
+        assertFromBackend(
+          await send(
+            post(modern('tools/call', 1, { name: 'render', arguments: {} }), {
+              headers: mirrored('tools/call', [['Mcp-Name', 'render']]),
+            }),
+          ),
+        );
         const owner = receiver();
-        for (const method of ['tasks/get', 'tasks/get', 'tasks/get', 'tasks/update', 'tasks/cancel', 'tasks/get']) {
-          const answer = await send(post(modern(method, 2, { taskId }), {
-            headers: mirrored(method, named === 'Mcp-Name' ? [['Mcp-Name', taskId]] : []) }));
+        for (const method of [
+          'tasks/get',
+          'tasks/get',
+          'tasks/get',
+          'tasks/update',
+          'tasks/cancel',
+          'tasks/get',
+        ]) {
+          const answer = await send(
+            post(modern(method, 2, { taskId }), {
+              headers: mirrored(method, named === 'Mcp-Name' ? [['Mcp-Name', taskId]] : []),
+            }),
+          );
           assert.equal(answer.body.json.result.by, owner.name);
         }
       });
@@ -435,4 +634,5 @@ describe('modern requests', () => {
   }
 });
 
-test('what reached the backends was well formed', () => backends.forEach((backend) => backend.assertSound()));
+test('what reached the backends was well formed', () =>
+  backends.forEach((backend) => backend.assertSound()));

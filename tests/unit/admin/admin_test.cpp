@@ -1,11 +1,12 @@
 #include "mcplb/admin/admin.hpp"
 
-#include <doctest/doctest.h>
-
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
 #include "mcplb/base/limits.hpp"
+
 #include "unit/demo/asked.hpp"
 
 namespace mcplb::admin {
@@ -26,8 +27,10 @@ struct Fixture {
   Admin admin;
 
   explicit Fixture(std::string token = "")
-      : admin(settings_with(std::move(token)),
-              View{[this] { return report; }, [this] { return ready; }}) {
+      : admin(settings_with(std::move(token)), View{[this] { return report; },
+                                                    [this] {
+                                                      return ready;
+                                                    }}) {
     report.instance = "lb-1";
     report.version = "1.2.3";
     report.uptime_seconds = 61;

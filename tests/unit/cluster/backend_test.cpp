@@ -1,9 +1,9 @@
 #include "mcplb/cluster/backend.hpp"
 
-#include <doctest/doctest.h>
-
 #include <limits>
 #include <utility>
+
+#include <doctest/doctest.h>
 
 #include "support/backends.hpp"
 
@@ -29,14 +29,9 @@ TEST_SUITE("cluster/backend") {
       std::uint64_t hint_seconds;
       std::int64_t horizon_ms;
     };
-    const Row rows[] = {{5, 4000},
-                        {4, 3000},
-                        {3, 2000},
-                        {2, 1000},
-                        {1, 500},
-                        {0, 1},
-                        {60, 4000},
-                        {std::numeric_limits<std::uint64_t>::max(), 4000}};
+    const Row rows[] = {
+        {5, 4000}, {4, 3000}, {3, 2000},  {2, 1000},
+        {1, 500},  {0, 1},    {60, 4000}, {std::numeric_limits<std::uint64_t>::max(), 4000}};
     for (const Row& row : rows) {
       CAPTURE(row.hint_seconds);
       test::Backends backends{1};

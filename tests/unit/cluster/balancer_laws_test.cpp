@@ -1,14 +1,15 @@
 // What every policy promises, whatever else it does. A new policy adds its row to `policies`.
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <atomic>
 #include <set>
 #include <string_view>
 #include <vector>
 
+#include <doctest/doctest.h>
+
 #include "mcplb/base/hash.hpp"
 #include "mcplb/cluster/balancer.hpp"
+
 #include "support/backends.hpp"
 
 using namespace mcplb;
@@ -28,9 +29,15 @@ constexpr Policy policies[] = {{"round_robin", Balance::round_robin, false},
                                {"session_hash with keys", Balance::session_hash, true},
                                {"session_hash without keys", Balance::session_hash, false}};
 
-const std::vector<std::vector<std::uint32_t>> weight_sets = {
-    {1}, {7}, {1, 1}, {1, 1, 1}, {5, 1, 1}, {100, 1}, {2, 4, 6}, {3, 3, 3, 3, 3},
-    {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}};
+const std::vector<std::vector<std::uint32_t>> weight_sets = {{1},
+                                                             {7},
+                                                             {1, 1},
+                                                             {1, 1, 1},
+                                                             {5, 1, 1},
+                                                             {100, 1},
+                                                             {2, 4, 6},
+                                                             {3, 3, 3, 3, 3},
+                                                             {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}};
 
 std::uint64_t key_of(const Policy& policy, std::uint64_t request) {
   if (!policy.keyed) return 0;
@@ -52,7 +59,8 @@ Shares count_firsts(Balancer& balancer, const Policy& policy, const std::vector<
 
 void check_even(const Shares& shares, const std::vector<Backend*>& from, std::uint64_t count) {
   double weights = 0;
-  for (const Backend* backend : from) weights += backend->weight();
+  for (const Backend* backend : from)
+    weights += backend->weight();
   for (const Backend* backend : from) {
     CAPTURE(backend->name());
     const double fair = static_cast<double>(count) * backend->weight() / weights;
@@ -97,7 +105,8 @@ TEST_SUITE("cluster/balancer_laws") {
         Backends backends(weights);
         std::atomic<std::uint64_t> cursor{0};
         const auto balancer = make_balancer(policy.balance, cursor);
-        const std::uint64_t count = weights == std::vector<std::uint32_t>{100, 1} ? 800'000 : 100'000;
+        const std::uint64_t count =
+            weights == std::vector<std::uint32_t>{100, 1} ? 800'000 : 100'000;
         check_even(count_firsts(*balancer, policy, backends.all, count), backends.all, count);
       }
     });

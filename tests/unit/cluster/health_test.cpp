@@ -1,11 +1,12 @@
 #include "mcplb/cluster/health.hpp"
 
-#include <doctest/doctest.h>
-
 #include <string>
 
-#include "cluster/health_count.hpp"
+#include <doctest/doctest.h>
+
 #include "mcplb/base/limits.hpp"
+
+#include "cluster/health_count.hpp"
 #include "support/run_task.hpp"
 
 using namespace mcplb;
@@ -65,13 +66,12 @@ TEST_SUITE("cluster/health") {
     net::Loop loop(limits::buffer_block_bytes);
     net::Resolver resolver(loop);
     Registry registry;
-    const auto ignore = [](net::Acceptor::Accepted accepted) {
-      // Only the handshake matters to a check; the socket closes with this stream or the loop.
-      static_cast<void>(accepted);
+    const auto hang_up = [&](net::Acceptor::Accepted accepted) {
+      REQUIRE(net::adopt_socket(loop, accepted.fd, accepted.peer));
     };
     net::ListenerSettings listener;
     listener.address = "127.0.0.1:0";
-    auto acceptor = net::Acceptor::listen(loop, listener, ignore);
+    auto acceptor = net::Acceptor::listen(loop, listener, hang_up);
     REQUIRE(acceptor);
 
     PoolSettings settings;
@@ -91,7 +91,7 @@ TEST_SUITE("cluster/health") {
     CHECK(one.healthy());
     test::run_on(loop, until_healthy_is(loop, one, false));
     CHECK(pool.healthy_count() == 0);
-    acceptor = net::Acceptor::listen(loop, listener, ignore);
+    acceptor = net::Acceptor::listen(loop, listener, hang_up);
     REQUIRE(acceptor);
     test::run_on(loop, until_healthy_is(loop, one, true));
     CHECK(pool.healthy_count() == 1);

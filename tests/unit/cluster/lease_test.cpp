@@ -1,11 +1,12 @@
 #include "mcplb/cluster/lease.hpp"
 
-#include <doctest/doctest.h>
-
 #include <deque>
+
+#include <doctest/doctest.h>
 
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/metrics.hpp"
+
 #include "support/backends.hpp"
 #include "support/fake_clock.hpp"
 #include "support/pipe_stream.hpp"
@@ -145,17 +146,23 @@ TEST_SUITE("cluster/connection_pool") {
     CHECK(c.pool.take() != nullptr);
   }
 
-  TEST_CASE("does not give out a connection whose socket is not silent") {
+  TEST_CASE("gives out a silent connection that idled for longer") {
+    Connections c;
+    c.pool.put(c.connect());
+    c.clock.jump(milliseconds(3000));
+    CHECK(c.pool.take() != nullptr);
+  }
+
+  TEST_CASE("does not give out a connection whose socket is not silent, nor an older one") {
     Connections c;
     c.pool.put(c.connect());
     auto dead = c.connect();
     static_cast<test::PipeStream&>(*dead->stream).pretend_quiet(false);
     c.pool.put(std::move(dead));
     c.clock.jump(milliseconds(1000));
-    const auto taken = c.pool.take();
-    REQUIRE(taken);
+    CHECK(c.pool.take() == nullptr);
+    CHECK(c.is_closed(0));
     CHECK(c.is_closed(1));
-    CHECK_FALSE(c.is_closed(0));
     CHECK(c.horizon() == milliseconds(800));
   }
 
@@ -172,7 +179,8 @@ TEST_SUITE("cluster/connection_pool") {
     Connections c;
     c.settings.max_idle_per_backend = 2;
     const std::uint64_t hits = limit_hits(Limit::idle_connections);
-    for (int i = 0; i < 3; ++i) c.pool.put(c.connect());
+    for (int i = 0; i < 3; ++i)
+      c.pool.put(c.connect());
     CHECK(c.pool.size() == 2);
     CHECK(c.is_closed(0));
     CHECK_FALSE(c.is_closed(1));
@@ -206,20 +214,24 @@ TEST_SUITE("cluster/connection_pool") {
 
   TEST_CASE("close_all() closes every idle connection") {
     Connections c;
-    for (int i = 0; i < 3; ++i) c.pool.put(c.connect());
+    for (int i = 0; i < 3; ++i)
+      c.pool.put(c.connect());
     c.pool.close_all();
     CHECK(c.pool.size() == 0);
-    for (std::size_t i = 0; i < 3; ++i) CHECK(c.is_closed(i));
+    for (std::size_t i = 0; i < 3; ++i)
+      CHECK(c.is_closed(i));
   }
 
   TEST_CASE("any of several idle connections may be the one that ends") {
     for (std::size_t ending = 0; ending < 3; ++ending) {
       Connections c;
-      for (int i = 0; i < 3; ++i) c.pool.put(c.connect());
+      for (int i = 0; i < 3; ++i)
+        c.pool.put(c.connect());
       c.backend_end(ending).shutdown_write();
       c.pipes[ending].pump();
       CHECK(c.pool.size() == 2);
-      for (std::size_t i = 0; i < 3; ++i) CHECK(c.is_closed(i) == (i == ending));
+      for (std::size_t i = 0; i < 3; ++i)
+        CHECK(c.is_closed(i) == (i == ending));
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "mcplb/base/limits.hpp"
+
 #include "support/backends.hpp"
 #include "support/run_task.hpp"
 
@@ -98,7 +99,8 @@ TEST_SUITE("cluster/dispatcher") {
 
   TEST_CASE("ranks nobody when nobody is healthy") {
     Dispatching d(three_backends());
-    for (std::size_t i = 0; i < 3; ++i) d.backend(i).set_healthy(false);
+    for (std::size_t i = 0; i < 3; ++i)
+      d.backend(i).set_healthy(false);
     CHECK(d.ranked().empty());
   }
 

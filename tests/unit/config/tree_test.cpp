@@ -33,22 +33,26 @@ Expanded expanded(std::string_view text) {
 
 TEST_SUITE("config/tree") {
   TEST_CASE("variables are replaced inside scalars") {
-    const std::map<std::string, std::string> cases{{"\"${NAME}\"", "value"},
-                                                   {"a${NAME}b${NAME}", "avaluebvalue"},
-                                                   {"${OTHER:-default}", "default"},
-                                                   {"${OTHER:-}x", "x"},
-                                                   {"${EMPTY:-default}", "default"},
-                                                   {"x${EMPTY}", "x"},
-                                                   {"${NAME:-default}", "value"},
-                                                   {"$$", "$"},
-                                                   {"$${NAME}", "${NAME}"},
-                                                   {"$", "$"},
-                                                   {"a$b", "a$b"}};
-    for (const auto& [text, wanted] : cases) {
-      CAPTURE(text);
-      const Expanded result = expanded(text);
+    struct Case {
+      const char* text;
+      const char* wanted;
+    };
+    const Case cases[] = {{"\"${NAME}\"", "value"},
+                          {"a${NAME}b${NAME}", "avaluebvalue"},
+                          {"${OTHER:-default}", "default"},
+                          {"${OTHER:-}x", "x"},
+                          {"${EMPTY:-default}", "default"},
+                          {"x${EMPTY}", "x"},
+                          {"${NAME:-default}", "value"},
+                          {"$$", "$"},
+                          {"$${NAME}", "${NAME}"},
+                          {"$", "$"},
+                          {"a$b", "a$b"}};
+    for (const Case& each : cases) {
+      CAPTURE(each.text);
+      const Expanded result = expanded(each.text);
       CHECK(result.problems == "");
-      CHECK(result.text == wanted);
+      CHECK(result.text == each.wanted);
     }
   }
 

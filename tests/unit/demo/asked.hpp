@@ -4,15 +4,16 @@
 //   CHECK(asked.status() == 200);
 #pragma once
 
-#include <doctest/doctest.h>
-
 #include <string>
 #include <string_view>
+
+#include <doctest/doctest.h>
 
 #include "mcplb/base/text.hpp"
 #include "mcplb/http/parser.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/wire/server.hpp"
+
 #include "support/pipe_stream.hpp"
 #include "support/run_task.hpp"
 
@@ -61,8 +62,8 @@ class Asked {
  private:
   static wire::Request make_request(std::string_view head, std::string body) {
     wire::Request request;
-    request.head_bytes = std::string(head) + "Host: a\r\nContent-Length: " +
-                         std::to_string(body.size()) + "\r\n\r\n";
+    request.head_bytes = std::string(head) +
+                         "Host: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
     request.body = std::move(body);
     return request;
   }

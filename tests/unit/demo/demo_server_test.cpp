@@ -1,10 +1,11 @@
 #include "demo/demo_server.hpp"
 
-#include <doctest/doctest.h>
-
 #include <string>
 
+#include <doctest/doctest.h>
+
 #include "mcplb/base/limits.hpp"
+
 #include "unit/demo/asked.hpp"
 
 namespace mcplb::demo {
@@ -33,8 +34,8 @@ struct Fixture {
   std::string open_session(const std::string& capabilities = "{}",
                            const std::string& version = "2025-11-25") {
     auto opened = post("", R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{)"
-                           R"("protocolVersion":")" + version + R"(","capabilities":)" +
-                               capabilities + "}}");
+                           R"("protocolVersion":")" +
+                               version + R"(","capabilities":)" + capabilities + "}}");
     return opened.field("Mcp-Session-Id");
   }
 };
@@ -67,8 +68,7 @@ TEST_SUITE("demo/demo_server") {
     auto missing = fixture.call("", "slow");
     CHECK(missing.status() == 400);
     CHECK(missing.has_sent(R"("code":-32000)"));
-    auto notified =
-        fixture.post("", R"({"jsonrpc":"2.0","method":"notifications/initialized"})");
+    auto notified = fixture.post("", R"({"jsonrpc":"2.0","method":"notifications/initialized"})");
     CHECK(notified.status() == 400);
   }
 
@@ -139,8 +139,10 @@ TEST_SUITE("demo/demo_server") {
   TEST_CASE("slow answers as JSON when the client reads no event streams") {
     Fixture fixture;
     const std::string session = fixture.open_session();
-    const std::string head = "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\n"
-                             "Accept: application/json\r\nMcp-Session-Id: " + session + "\r\n";
+    const std::string head =
+        "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\n"
+        "Accept: application/json\r\nMcp-Session-Id: " +
+        session + "\r\n";
     test::Asked slow(fixture.loop, fixture.server, head,
                      R"({"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"slow",)"
                      R"("arguments":{"steps":1,"delay_ms":0},"_meta":{"progressToken":1}}})");
@@ -154,7 +156,8 @@ TEST_SUITE("demo/demo_server") {
     const std::string session = fixture.open_session(R"({"elicitation":{}})");
     auto ask = fixture.call(session, "ask", R"({"question":"Who?"})");
     CHECK(ask.has_sent(R"("id":1,"method":"elicitation/create","params":{"message":"Who?")"));
-    auto answer = fixture.post(session, R"({"jsonrpc":"2.0","id":1,"result":{"action":"decline"}})");
+    auto answer =
+        fixture.post(session, R"({"jsonrpc":"2.0","id":1,"result":{"action":"decline"}})");
     CHECK(answer.status() == 202);
     ask.finish();
     CHECK(ask.has_sent(R"(the client answered {\"action\":\"decline\"})"));

@@ -1,14 +1,15 @@
 #include "demo/demo.hpp"
 
-#include <doctest/doctest.h>
-
 #include <set>
 #include <string>
+
+#include <doctest/doctest.h>
 
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/text.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/wire/call.hpp"
+
 #include "support/run_task.hpp"
 
 namespace mcplb::demo {

@@ -1,11 +1,12 @@
 #include "demo/modern.hpp"
 
-#include <doctest/doctest.h>
-
 #include <string>
 
-#include "demo/demo_server.hpp"
+#include <doctest/doctest.h>
+
 #include "mcplb/base/limits.hpp"
+
+#include "demo/demo_server.hpp"
 #include "unit/demo/asked.hpp"
 
 namespace mcplb::demo {
@@ -24,13 +25,14 @@ struct Fixture {
   DemoServer server{loop, "replica-7"};
 
   test::Asked ask(const Sent& sent) {
-    const std::string meta =
-        R"("_meta":{"io.modelcontextprotocol/protocolVersion":")" + sent.version +
-        R"(","io.modelcontextprotocol/clientCapabilities":)" + sent.capabilities + "}";
+    const std::string meta = R"("_meta":{"io.modelcontextprotocol/protocolVersion":")" +
+                             sent.version + R"(","io.modelcontextprotocol/clientCapabilities":)" +
+                             sent.capabilities + "}";
     const std::string head = "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\n" +
                              sent.fields + "Mcp-Method: " + sent.method + "\r\n";
-    return test::Asked(loop, server, head, R"({"jsonrpc":"2.0","id":3,"method":")" + sent.method +
-                                               R"(","params":{)" + sent.params + meta + "}}");
+    return test::Asked(loop, server, head,
+                       R"({"jsonrpc":"2.0","id":3,"method":")" + sent.method + R"(","params":{)" +
+                           sent.params + meta + "}}");
   }
   test::Asked call(const std::string& tool, Sent sent = {}) {
     sent.method = "tools/call";
@@ -79,8 +81,8 @@ TEST_SUITE("demo/modern") {
 
   TEST_CASE("an unknown version gets 400 with -32022 and the versions there are") {
     Fixture fixture;
-    auto refused = fixture.ask(
-        {"tools/list", "", "MCP-Protocol-Version: 2030-01-01\r\n", "2030-01-01"});
+    auto refused =
+        fixture.ask({"tools/list", "", "MCP-Protocol-Version: 2030-01-01\r\n", "2030-01-01"});
     CHECK(refused.status() == 400);
     CHECK(refused.has_sent(R"("code":-32022)"));
     CHECK(refused.has_sent(R"("requested":"2030-01-01")"));

@@ -139,12 +139,11 @@ TEST_SUITE("mcp/sse") {
     const Row rows[] = {
         {"event: endpoint\ndata: /messages?sessionId=b1\n\n", "/messages?sessionId=b1"},
         {"event:endpoint\ndata:/m\n\n", "/m"},
-        {"data: /m\nevent: endpoint\n\n", "/m"},
         {": hi\n\n\n: again\nevent: endpoint\n: inside\ndata: /m\n\n", "/m"},
         {"\xef\xbb\xbf"
          "event: endpoint\ndata: /m\n\n",
          "/m"},
-        {"id: 1\nretry: 3\nevent: endpoint\nx\ndata:  /m \n\n", " /m "},
+        {"event: endpoint\nid: 1\nretry: 3\nx\ndata:  /m \n\n", " /m "},
         {"event: endpoint\ndata: http://a:1/m\n\n", "http://a:1/m"},
     };
     for (const Row& row : rows) {
@@ -183,6 +182,10 @@ TEST_SUITE("mcp/sse") {
              "event\n",
              "event: endpoint\nevent: message\n",
              "data: /m\n\n",
+             "data: /m",
+             "id",
+             "event: m",
+             "data: /m\nevent: endpoint\n\n",
              "event: endpoint\n\n",
              "event: endpoint\ndata: /m\ndata: /n\n",
              "event: endpoint\ndata:\n",

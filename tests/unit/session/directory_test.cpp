@@ -1,14 +1,17 @@
 #include "mcplb/session/directory.hpp"
 
-#include <doctest/doctest.h>
-
 #include <array>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include <doctest/doctest.h>
+
+#include "mcplb/base/hash.hpp"
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/metrics.hpp"
+
 #include "support/backends.hpp"
 
 using namespace mcplb;
@@ -35,6 +38,15 @@ struct Sessions {
   BackendId owner(std::string_view id) { return directory.begin_use(id, now).owner(); }
   std::size_t expire_later() { return directory.expire(idle, monotonic_ms() + 2 * idle.count()); }
 };
+
+std::vector<std::string> ids_of_one_shard(std::size_t count) {
+  std::vector<std::string> ids;
+  for (int i = 0; ids.size() < count; ++i) {
+    std::string id = "session-" + std::to_string(i);
+    if (hash64(id) >> 58 == 0) ids.push_back(std::move(id));
+  }
+  return ids;
+}
 
 }  // namespace
 
@@ -220,18 +232,19 @@ TEST_SUITE("session/directory forgetting while in use") {
 TEST_SUITE("session/directory bounds") {
   TEST_CASE("a full shard lets a session go that is idle, never one in use") {
     Sessions s;
-    SessionUse in_use;
-    s.directory.learn("in use", s.a, s.now, in_use);
+    // Sessions of one shard: the bound is divided among 64.
+    constexpr std::size_t share = limits::sessions_max / 64;
+    const std::vector<std::string> ids = ids_of_one_shard(share + share / 20);
     const std::uint64_t hits = limit_hits(Limit::sessions);
-    const std::size_t some_more = limits::sessions_max / 20;
-    for (std::size_t i = 0; i < limits::sessions_max + some_more; ++i) {
-      s.learn("session-" + std::to_string(i), s.b);
-    }
-    CHECK(s.directory.size() <= limits::sessions_max);
-    CHECK(s.directory.size() > limits::sessions_max * 9 / 10);
-    CHECK(limit_hits(Limit::sessions) > hits);
-    CHECK(static_cast<std::size_t>(s.backends[1].sessions()) + 1 == s.directory.size());
-    CHECK(s.owner("in use") == s.a);
+    SessionUse in_use;
+    s.directory.learn(ids[0], s.a, s.now, in_use);
+    for (std::size_t i = 1; i < ids.size(); ++i)
+      s.learn(ids[i], s.b);
+    CHECK(s.directory.size() == share);
+    CHECK(limit_hits(Limit::sessions) == hits + ids.size() - share);
+    CHECK(static_cast<std::size_t>(s.backends[1].sessions()) + 1 == share);
+    CHECK(s.owner(ids[0]) == s.a);
+    CHECK(s.owner(ids.back()) == s.b);
   }
 
   TEST_CASE("many threads learn, use, forget and expire the same sessions") {
@@ -253,8 +266,10 @@ TEST_SUITE("session/directory bounds") {
       }
     };
     std::vector<std::thread> threads;
-    for (int thread = 0; thread < threads_count; ++thread) threads.emplace_back(work, thread);
-    for (std::thread& thread : threads) thread.join();
+    for (int thread = 0; thread < threads_count; ++thread)
+      threads.emplace_back(work, thread);
+    for (std::thread& thread : threads)
+      thread.join();
     directory.expire(milliseconds(0), monotonic_ms() + 1);
     CHECK(directory.size() == 0);
     CHECK(backends[0].sessions() == 0);

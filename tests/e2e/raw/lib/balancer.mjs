@@ -5,16 +5,17 @@ import { startMcplb } from '../../lib/mcplb.mjs';
 import { LIMIT } from './waiting.mjs';
 
 // Health checks and passive ejection stay out of the way unless a test is about them.
-export const CALM = {
-  health: { interval: '60s', passive: { failures: 10000 } },
-};
+export const CALM = { health: { interval: '60s' } };
 
 export const pool = (backends, settings = {}) => ({
   name: 'default',
   ...CALM,
   ...settings,
-  backends: [backends].flat().map((backend) => (
-    typeof backend === 'string' || !backend.port ? backend : { url: backend.url })),
+  backends: [backends]
+    .flat()
+    .map((backend) =>
+      typeof backend === 'string' || !backend.port ? backend : { url: backend.url },
+    ),
 });
 
 export function configOf(pools, settings = {}) {
@@ -51,9 +52,13 @@ export async function stopAll(...all) {
 
 // What a listener printed as its address, e.g. "127.0.0.1:41234".
 export function addressOf(balancer, listener) {
-  const line = logText(balancer).split('\n').find((text) => /\blistening\b/.test(text)
-    && new RegExp(`\\blistener=${listener}\\b`).test(text));
-  if (!line) throw new Error(`no line says that listener ${listener} listens:\n${logText(balancer)}`);
+  const line = logText(balancer)
+    .split('\n')
+    .find(
+      (text) => /\blistening\b/.test(text) && new RegExp(`\\blistener=${listener}\\b`).test(text),
+    );
+  if (!line)
+    throw new Error(`no line says that listener ${listener} listens:\n${logText(balancer)}`);
   return /\baddress="?([^\s"]+)/.exec(line)[1];
 }
 
@@ -69,8 +74,10 @@ export function refusedPort() {
 }
 
 export async function adminJson(balancer, path) {
-  const answer = await fetch(new URL(path, balancer.adminUrl), { headers: { Connection: 'close' },
-    signal: AbortSignal.timeout(LIMIT) });
+  const answer = await fetch(new URL(path, balancer.adminUrl), {
+    headers: { Connection: 'close' },
+    signal: AbortSignal.timeout(LIMIT),
+  });
   const text = await answer.text();
   return { status: answer.status, headers: answer.headers, text, json: parse(text) };
 }

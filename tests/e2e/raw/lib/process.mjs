@@ -15,7 +15,11 @@ export class Process {
     this.stdout = '';
     this.stderr = '';
     this.exit = null; // {code, signal}
-    this.child = spawn(process.env.MCPLB_BIN, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(process.env.MCPLB_BIN, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     for (const name of ['stdout', 'stderr']) {
       this.child[name].setEncoding('utf8').on('data', (text) => {
         this[name] += text;
@@ -36,11 +40,19 @@ export class Process {
   }
 
   until(check, what, limit) {
-    return this.#signal.until(() => check(this.output), () => `${what}; output: ${this.output}`, limit);
+    return this.#signal.until(
+      () => check(this.output),
+      () => `${what}; output: ${this.output}`,
+      limit,
+    );
   }
 
   ended(limit = 15_000) {
-    return this.#signal.until(() => this.exit ?? undefined, () => `the process to end; output: ${this.output}`, limit);
+    return this.#signal.until(
+      () => this.exit ?? undefined,
+      () => `the process to end; output: ${this.output}`,
+      limit,
+    );
   }
 
   signal(name) {
@@ -49,12 +61,22 @@ export class Process {
 
   // The address that a listener (or "admin") printed.
   async address(listener, limit = 15_000) {
-    return this.until((output) => {
-      const line = output.split('\n').find((text) => /\blistening\b/.test(text) && new RegExp(`listener"?[=:] ?"?${listener}\\b`).test(text));
-      if (line) return /\baddress"?[=:] ?"?([^\s",}]+)/.exec(line)[1];
-      if (this.exit) throw new Error(`ended with ${JSON.stringify(this.exit)}: ${output}`);
-      return false;
-    }, `listener ${listener} to listen`, limit);
+    return this.until(
+      (output) => {
+        const line = output
+          .split('\n')
+          .find(
+            (text) =>
+              /\blistening\b/.test(text) &&
+              new RegExp(`listener"?[=:] ?"?${listener}\\b`).test(text),
+          );
+        if (line) return /\baddress"?[=:] ?"?([^\s",}]+)/.exec(line)[1];
+        if (this.exit) throw new Error(`ended with ${JSON.stringify(this.exit)}: ${output}`);
+        return false;
+      },
+      `listener ${listener} to listen`,
+      limit,
+    );
   }
 
   async stop() {
@@ -87,7 +109,8 @@ export class Folder {
 
   file(name, content) {
     const path = join(this.path, name);
-    if (content !== undefined) writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content, null, 2));
+    if (content !== undefined)
+      writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content, null, 2));
     return path;
   }
 

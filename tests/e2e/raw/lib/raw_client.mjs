@@ -13,8 +13,9 @@ export class RawClient {
 
   static connect(where, options = {}) {
     return new Promise((resolve, reject) => {
-      const client = new RawClient(net.connect({ allowHalfOpen: true, noDelay: true,
-        ...address(where), ...options }));
+      const client = new RawClient(
+        net.connect({ allowHalfOpen: true, noDelay: true, ...address(where), ...options }),
+      );
       client.socket.once('connect', () => resolve(client));
       client.socket.once('error', reject);
     });
@@ -49,8 +50,14 @@ export class RawClient {
   }
 
   until(check, what, limit) {
-    return this.#signal.until(check, () => `${what}; unread: ${this.#unread()}; ${
-      this.ended ? `connection ended (${this.ended})` : 'connection open'}`, limit);
+    return this.#signal.until(
+      check,
+      () =>
+        `${typeof what === 'function' ? what() : what}; unread: ${this.#unread()}; ${
+          this.ended ? `connection ended (${this.ended})` : 'connection open'
+        }`,
+      limit,
+    );
   }
 
   #unread() {
@@ -92,12 +99,19 @@ export class RawClient {
 
   // One head, up to and including its blank line.
   async head({ limit } = {}) {
-    const at = await this.until(() => {
-      const found = this.buffer.indexOf(MARK);
-      if (found >= 0) return found + 1;
-      if (this.ended) throw new Error(`connection ended (${this.ended}) before a whole head; got ${this.#unread()}`);
-      return false;
-    }, 'a reply head', limit);
+    const at = await this.until(
+      () => {
+        const found = this.buffer.indexOf(MARK);
+        if (found >= 0) return found + 1;
+        if (this.ended)
+          throw new Error(
+            `connection ended (${this.ended}) before a whole head; got ${this.#unread()}`,
+          );
+        return false;
+      },
+      'a reply head',
+      limit,
+    );
     const head = parseHead(this.take(at - 1 + MARK.length));
     const match = /^HTTP\/1\.([01]) ([1-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*$/.exec(head.first);
     assert.ok(match, `status line ${JSON.stringify(head.first)}`);
@@ -132,8 +146,11 @@ export class RawClient {
   async brokenReply(options = {}) {
     const head = await this.open(options);
     await head.body.finish(options);
-    assert.notEqual(head.body.broken, null,
-      `the body ended cleanly after ${head.body.length} bytes: ${head.body.text.slice(-200)}`);
+    assert.notEqual(
+      head.body.broken,
+      null,
+      `the body ended cleanly after ${head.body.length} bytes: ${head.body.text.slice(-200)}`,
+    );
     return head;
   }
 
@@ -144,7 +161,11 @@ export class RawClient {
 
   // The other side closes without a byte more. Resolves with 'fin' or 'reset'.
   async closed({ limit } = {}) {
-    await this.until(() => this.ended !== null || this.buffer.length > 0, 'the connection to end', limit);
+    await this.until(
+      () => this.ended !== null || this.buffer.length > 0,
+      'the connection to end',
+      limit,
+    );
     assert.equal(this.#unread(), '""', 'bytes where the end of the connection was expected');
     return this.ended;
   }
@@ -280,17 +301,28 @@ class Body {
   // Waits until the decoded body contains `marker` (text, or a predicate on the text).
   async until(marker, { limit = LIMIT } = {}) {
     const holds = typeof marker === 'function' ? marker : (text) => text.includes(marker);
-    return this.client.until(() => {
-      const over = this.advance();
-      if (holds(this.text)) return this;
-      if (over) throw new Error(`body over (broken: ${this.broken}) without ${marker}: ${this.text.slice(-400)}`);
-      return false;
-    }, () => `${marker} in the body, which is ${JSON.stringify(this.text.slice(-400))}`, limit);
+    return this.client.until(
+      () => {
+        const over = this.advance();
+        if (holds(this.text)) return this;
+        if (over)
+          throw new Error(
+            `body over (broken: ${this.broken}) without ${marker}: ${this.text.slice(-400)}`,
+          );
+        return false;
+      },
+      () => `${marker} in the body, which is ${JSON.stringify(this.text.slice(-400))}`,
+      limit,
+    );
   }
 
   // Waits for the end, clean (done) or not (broken).
   async finish({ limit = LIMIT } = {}) {
-    await this.client.until(() => this.advance(), `the end of a body, ${this.length} bytes so far`, limit);
+    await this.client.until(
+      () => this.advance(),
+      `the end of a body, ${this.length} bytes so far`,
+      limit,
+    );
     return this;
   }
 
@@ -300,7 +332,11 @@ class Body {
     const before = this.length;
     await pause(ms);
     this.advance();
-    assert.equal(this.data.subarray(before).toString('latin1'), '', 'body bytes where silence was expected');
+    assert.equal(
+      this.data.subarray(before).toString('latin1'),
+      '',
+      'body bytes where silence was expected',
+    );
     assert.equal(this.broken, null, 'the stream broke where silence was expected');
   }
 }

@@ -124,10 +124,16 @@ class BackendConnection {
         this.backend.requests.push(request);
         this.#queue = this.#queue
           .then(() => this.backend.script(request, this))
-          .then(() => { this.served += 1; })
-          .catch((error) => { if (!this.over) this.backend.problems.push(`script: ${error.stack}`); });
+          .then(() => {
+            this.served += 1;
+          })
+          .catch((error) => {
+            if (!this.over) this.backend.problems.push(`script: ${error.stack}`);
+          });
       } catch (error) {
-        this.backend.problems.push(`${error.message}: ${JSON.stringify(this.#buffer.toString('latin1'))}`);
+        this.backend.problems.push(
+          `${error.message}: ${JSON.stringify(this.#buffer.toString('latin1'))}`,
+        );
         this.#buffer = Buffer.alloc(0);
         return;
       }
@@ -142,7 +148,12 @@ class BackendConnection {
       const match = /^([!-~]+) ([!-~]+) HTTP\/1\.([01])$/.exec(head.first);
       assert.ok(match, `request line ${JSON.stringify(head.first)}`);
       assert.equal(head.all('host').length, 1, 'exactly one Host line');
-      Object.assign(head, { method: match[1], target: match[2], minor: Number(match[3]), connection: this });
+      Object.assign(head, {
+        method: match[1],
+        target: match[2],
+        minor: Number(match[3]),
+        connection: this,
+      });
       this.#buffer = this.#buffer.subarray(at + 4);
       this.#head = head;
       this.backend.onHead?.(head, this);
@@ -221,6 +232,10 @@ class BackendConnection {
 
   // mcplb has left this connection.
   left(limit) {
-    return this.backend.until(() => this.ended, 'mcplb to close its connection to the backend', limit);
+    return this.backend.until(
+      () => this.ended,
+      'mcplb to close its connection to the backend',
+      limit,
+    );
   }
 }

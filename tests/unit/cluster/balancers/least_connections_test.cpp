@@ -1,9 +1,10 @@
-#include <doctest/doctest.h>
-
 #include <atomic>
 #include <string>
 
+#include <doctest/doctest.h>
+
 #include "mcplb/cluster/balancer.hpp"
+
 #include "support/backends.hpp"
 
 using namespace mcplb;

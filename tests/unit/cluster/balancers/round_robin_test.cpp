@@ -1,9 +1,10 @@
-#include <doctest/doctest.h>
-
 #include <atomic>
 #include <string>
 
+#include <doctest/doctest.h>
+
 #include "mcplb/cluster/balancer.hpp"
+
 #include "support/backends.hpp"
 
 using namespace mcplb;
@@ -74,7 +75,8 @@ TEST_SUITE("cluster/round_robin") {
     std::vector<Backend*> order;
     balancer->rank(backends.all, 0, order);
     Backend* const* const storage = order.data();
-    for (int i = 0; i < 100; ++i) balancer->rank(backends.all, 0, order);
+    for (int i = 0; i < 100; ++i)
+      balancer->rank(backends.all, 0, order);
     CHECK(order.data() == storage);
   }
 }

@@ -1,10 +1,11 @@
-#include <doctest/doctest.h>
-
 #include <atomic>
 #include <string>
 
+#include <doctest/doctest.h>
+
 #include "mcplb/base/hash.hpp"
 #include "mcplb/cluster/balancer.hpp"
+
 #include "support/backends.hpp"
 
 using namespace mcplb;
@@ -80,7 +81,8 @@ TEST_SUITE("cluster/session_hash") {
     Hashing hashing;
     const std::vector<Backend*> idle = hashing.rank(backends.all, key_of(1));
     const std::size_t favourite = idle[0] == &backends[0] ? 0 : idle[0] == &backends[1] ? 1 : 2;
-    for (std::size_t i = 0; i < 3; ++i) backends.load(i, 1);
+    for (std::size_t i = 0; i < 3; ++i)
+      backends.load(i, 1);
     backends.load(favourite, 1);
     // 5 with this request: its cap is ceil(1.25 * 5 / 3) = 3, and it has 2.
     CHECK(hashing.rank(backends.all, key_of(1)).front() == idle[0]);
@@ -107,7 +109,8 @@ TEST_SUITE("cluster/session_hash") {
     Backends backends{1, 1, 1};
     Hashing hashing;
     std::string firsts;
-    for (int i = 0; i < 6; ++i) firsts += hashing.rank(backends.all, 0).front()->name();
+    for (int i = 0; i < 6; ++i)
+      firsts += hashing.rank(backends.all, 0).front()->name();
     CHECK(firsts == "abcabc");
   }
 }

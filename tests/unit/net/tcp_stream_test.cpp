@@ -1,0 +1,232 @@
+// What only a kernel can show: ends, resets, and what is known about bytes that were sent.
+#include <cerrno>
+#include <csignal>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+#include "mcplb/base/limits.hpp"
+#include "mcplb/net/tcp.hpp"
+
+#include "support/raw_socket.hpp"
+#include "support/run_task.hpp"
+
+using namespace mcplb;
+
+namespace {
+
+Result<std::unique_ptr<net::Stream>> connect_to(net::Loop& loop, std::uint16_t port) {
+  const auto address = net::Address::from_ip("127.0.0.1", port);
+  return test::run_on(loop, net::connect(loop, *address, loop.timers().in(milliseconds(5000))));
+}
+
+// A stream of ours whose peer is a plain socket. Sends and closes of the peer reach our kernel at
+// once, but the stream sees them only when the loop turns: in more().
+struct OverLoopback {
+  OverLoopback() {
+    std::signal(SIGPIPE, SIG_IGN);  // As the server does.
+    auto connected = connect_to(loop, listener.port());
+    REQUIRE(connected);
+    stream = *std::move(connected);
+    peer = listener.accept();
+  }
+  Deadline soon() { return loop.timers().in(milliseconds(5000)); }
+  Result<void> more() { return test::run_on(loop, test::more(*stream, soon())); }
+  Result<void> write(std::string bytes) {
+    return test::run_on(loop, test::write(*stream, std::move(bytes), soon()));
+  }
+
+  net::Loop loop{limits::buffer_block_bytes};
+  test::RawListener listener;
+  std::unique_ptr<net::Stream> stream;
+  test::RawSocket peer;
+};
+
+Task<void> turn(net::Loop& loop) {
+  co_await loop.timers().sleep(loop.timers().in(milliseconds(20)));
+}
+
+Task<std::size_t> read_all(net::Stream& stream, Deadline deadline) {
+  std::size_t total = 0;
+  bool ended = false;
+  while (!ended) {
+    total += stream.unread().size();
+    stream.consume(stream.unread().size());
+    auto more = co_await stream.more(deadline);
+    ended = !more;
+  }
+  total += stream.unread().size();
+  co_return total;
+}
+
+}  // namespace
+
+TEST_SUITE("net/tcp_stream") {
+  TEST_CASE("carries bytes both ways") {
+    OverLoopback c;
+    CHECK(c.write("hello"));
+    CHECK(c.peer.receive() == "hello");
+    c.peer.send("and back");
+    CHECK(c.more());
+    CHECK(c.stream->unread() == "and back");
+  }
+
+  TEST_CASE("shutdown_write() ends our side only") {
+    OverLoopback c;
+    CHECK(c.write("request"));
+    c.stream->shutdown_write();
+    test::run_on(c.loop, turn(c.loop));
+    CHECK(c.peer.receive() == "request");
+    CHECK(c.peer.receive().empty());
+    CHECK(c.peer.error() == 0);
+    c.peer.send("reply");
+    CHECK(c.more());
+    CHECK(c.stream->unread() == "reply");
+  }
+
+  TEST_CASE("a destroyed stream is an orderly end for the peer, or a reset if asked for") {
+    for (const bool with_reset : {false, true}) {
+      OverLoopback c;
+      if (with_reset) c.stream->reset_on_close();
+      c.stream.reset();
+      test::run_on(c.loop, turn(c.loop));
+      CHECK(c.peer.receive().empty());
+      CHECK(c.peer.error() == (with_reset ? ECONNRESET : 0));
+    }
+  }
+
+  TEST_CASE("tells closed from reset") {
+    OverLoopback closed;
+    closed.peer.close();
+    CHECK(closed.more().error().kind == Error::Kind::closed);
+    OverLoopback reset;
+    reset.peer.close_with_reset();
+    CHECK(reset.more().error().kind == Error::Kind::reset);
+  }
+
+  TEST_CASE("writing to a connection that was reset is an error") {
+    OverLoopback c;
+    c.peer.close_with_reset();
+    const auto written = c.write("request");
+    REQUIRE_FALSE(written);
+    CHECK(written.error().kind == Error::Kind::reset);
+  }
+
+  TEST_CASE("a connection is quiet until bytes or an end wait in the socket") {
+    OverLoopback with_bytes;
+    CHECK(with_bytes.stream->is_quiet());
+    with_bytes.peer.send("x");
+    CHECK_FALSE(with_bytes.stream->is_quiet());
+    CHECK(with_bytes.more());
+    CHECK_FALSE(with_bytes.stream->is_quiet());
+    with_bytes.stream->consume(1);
+    CHECK(with_bytes.stream->is_quiet());
+    OverLoopback with_end;
+    with_end.peer.close();
+    CHECK_FALSE(with_end.stream->is_quiet());
+  }
+
+  TEST_CASE("a peer that takes nothing times the write out, and may then be let go") {
+    OverLoopback c;
+    const std::string much(64 * 1024 * 1024, 'x');
+    const auto written =
+        test::run_on(c.loop, test::write(*c.stream, much, c.loop.timers().in(milliseconds(50))));
+    REQUIRE_FALSE(written);
+    CHECK(written.error().kind == Error::Kind::timeout);
+    c.stream.reset();
+    test::run_on(c.loop, turn(c.loop));
+  }
+
+  TEST_CASE("a write that is cancelled keeps its bytes until the kernel is done with them") {
+    OverLoopback c;
+    {
+      auto writing = test::run(test::write(*c.stream, std::string(8 * 1024 * 1024, 'x'), c.soon()));
+      CHECK_FALSE(writing.done());
+    }
+    test::run_on(c.loop, turn(c.loop));
+    CHECK_FALSE(c.peer.receive().empty());
+  }
+
+  TEST_CASE("a read-ahead beyond the block waits in the kernel and is not lost") {
+    OverLoopback c;
+    constexpr std::size_t total = 16 * limits::buffer_block_bytes;
+    auto sender = std::thread([&] {
+      c.peer.send(std::string(total, 'x'));
+      c.peer.close();
+    });
+    while (!c.stream->full())
+      test::run_on(c.loop, turn(c.loop));
+    const auto read = test::run_on(c.loop, read_all(*c.stream, c.soon()));
+    sender.join();
+    CHECK(read == total);
+  }
+}
+
+TEST_SUITE("net/tcp_stream proof of non-delivery") {
+  TEST_CASE("holds when the peer had closed before the request was written") {
+    OverLoopback c;
+    c.peer.close();
+    CHECK(c.write("request"));
+    CHECK(c.more().error().kind == Error::Kind::closed);
+    CHECK(c.stream->proves_nothing_delivered(0));
+  }
+
+  TEST_CASE("holds for the second request on a connection that served one") {
+    OverLoopback c;
+    CHECK(c.write("first request"));
+    CHECK(c.peer.receive() == "first request");
+    c.peer.send("reply");
+    CHECK(c.more());
+    c.stream->consume(5);
+    const std::uint64_t before = c.stream->bytes_written();
+    CHECK(before == 13);
+    c.peer.close();
+    CHECK(c.write("second request"));
+    CHECK(c.more().error().kind == Error::Kind::closed);
+    CHECK(c.stream->proves_nothing_delivered(before));
+    CHECK_FALSE(c.stream->proves_nothing_delivered(0));
+  }
+
+  TEST_CASE("does not hold when the peer read the request and closed") {
+    OverLoopback c;
+    CHECK(c.write("request"));
+    CHECK(c.peer.receive() == "request");
+    c.peer.close();
+    CHECK(c.more().error().kind == Error::Kind::closed);
+    CHECK_FALSE(c.stream->proves_nothing_delivered(0));
+  }
+
+  TEST_CASE("does not hold when the peer read the request and reset") {
+    OverLoopback c;
+    CHECK(c.write("request"));
+    CHECK(c.peer.receive() == "request");
+    c.peer.close_with_reset();
+    CHECK(c.more().error().kind == Error::Kind::reset);
+    CHECK_FALSE(c.stream->proves_nothing_delivered(0));
+  }
+
+  TEST_CASE("does not hold when the peer closed without reading: its system had taken the bytes") {
+    OverLoopback c;
+    CHECK(c.write("request"));
+    c.peer.close();
+    CHECK_FALSE(c.more());
+    CHECK_FALSE(c.stream->proves_nothing_delivered(0));
+  }
+
+  TEST_CASE("does not hold when the peer ended its side and still reads") {
+    OverLoopback c;
+    c.peer.shutdown_write();
+    CHECK(c.write("request"));
+    CHECK(c.more().error().kind == Error::Kind::closed);
+    CHECK_FALSE(c.stream->proves_nothing_delivered(0));
+    CHECK(c.peer.receive() == "request");
+  }
+
+  TEST_CASE("does not hold before the read side has ended") {
+    OverLoopback c;
+    CHECK(c.write("request"));
+    CHECK_FALSE(c.stream->proves_nothing_delivered(0));
+  }
+}
