@@ -60,6 +60,7 @@ struct Server::State {
 
   admin::View admin_view();
   admin::HealthReport health() const;
+  void watch_signals();
   bool listen(std::string& message);
   bool listen_admin(std::string& message);
   void accepted(net::Acceptor::Accepted connection, const std::string& listener);
@@ -81,6 +82,8 @@ Server::~Server() = default;
 bool Server::start(std::string& message) {
   State& state = *state_;
   net::raise_open_files_limit();
+  // Before the first line that says "listening": whoever waits for it may send a signal at once.
+  state.watch_signals();
   if (!state.listen(message) || !state.listen_admin(message)) return false;
   const int count = state.settings.workers > 0 ? state.settings.workers : usable_cores();
   for (int i = 0; i < count; ++i) state.workers.push_back(std::make_unique<Worker>(state.shared));
@@ -89,13 +92,6 @@ bool Server::start(std::string& message) {
     cluster::start_health_checks(state.nursery, state.control, state.resolver, pool->pool);
     state.nursery.spawn(state.sweep_flow(*pool));
   }
-  for (const int signal : {SIGTERM, SIGINT}) {
-    state.control.on_signal(signal, [&state] { state.on_stop_signal(); });
-  }
-  state.control.on_signal(SIGUSR1, [] { log::reopen(); });
-  state.control.on_signal(SIGHUP, [] {
-    log::event(LogLevel::warn, "reload_refused", "why", "reload is not built yet: restart");
-  });
   state.ready = true;
   return true;
 }
@@ -112,6 +108,16 @@ std::string Server::listen_address() const {
 
 std::string Server::admin_address() const {
   return state_->admin_acceptor->local_address().text();
+}
+
+void Server::State::watch_signals() {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    control.on_signal(signal, [this] { on_stop_signal(); });
+  }
+  control.on_signal(SIGUSR1, [] { log::reopen(); });
+  control.on_signal(SIGHUP, [] {
+    log::event(LogLevel::warn, "reload_refused", "why", "reload is not built yet: restart");
+  });
 }
 
 bool Server::State::listen(std::string& message) {

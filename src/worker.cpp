@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "mcplb/base/limits.hpp"
+#include "mcplb/base/text.hpp"
 
 namespace mcplb {
 
@@ -52,8 +53,8 @@ int usable_cores() {
   std::string quota;
   long period = 0;
   if (file >> quota >> period && quota != "max" && period > 0) {
-    const double share = std::atof(quota.c_str()) / static_cast<double>(period);
-    cores = std::min(cores, std::max(1, static_cast<int>(share)));
+    const auto allowed = static_cast<long>(parse_decimal(quota).value_or(0));
+    cores = std::min(cores, std::max(1, static_cast<int>(allowed / period)));
   }
   return cores;
 }

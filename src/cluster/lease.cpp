@@ -42,7 +42,9 @@ class ConnectionPool::Idle final : private net::Stream::Watcher, private net::Ti
 };
 
 void Lease::keep() {
-  if (connection_) home_->put(std::move(connection_));
+  if (!connection_) return;
+  connection_->replies.start_next();
+  home_->put(std::move(connection_));
 }
 
 ConnectionPool::ConnectionPool(net::Timers& timers, Backend& backend,

@@ -73,7 +73,9 @@ Loop::~Loop() {
     const std::lock_guard lock(state.mutex);
     state.messages.clear();
   }
-  for (auto& signal : state.signals) uv_close(reinterpret_cast<uv_handle_t*>(signal.get()), nullptr);
+  for (auto& signal : state.signals) {
+    uv_close(reinterpret_cast<uv_handle_t*>(signal.get()), nullptr);
+  }
   uv_close(reinterpret_cast<uv_handle_t*>(&state.alarm), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&state.deferral), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&state.mail), nullptr);

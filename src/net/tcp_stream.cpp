@@ -38,6 +38,13 @@ int TcpStream::fd() const {
   return fd;
 }
 
+// libuv reports an end after the last bytes also when it was a reset; the socket still knows.
+bool TcpStream::was_reset() const {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return getsockopt(fd(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0;
+}
+
 void TcpStream::set_reading(bool on) {
   if (on) {
     uv_read_start(&handle_->stream, &TcpStream::on_alloc, &TcpStream::on_read);
@@ -58,15 +65,17 @@ void TcpStream::on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* /*bu
     self->bytes_arrived(static_cast<std::size_t>(count));
   } else if (count == 0) {
     self->input().release_if_empty();
-  } else if (count == UV_EOF) {
+  } else if (count == UV_EOF && !self->was_reset()) {
     self->read_ended({Error::Kind::closed, Error::Side::self, 0, "peer closed the connection"});
   } else {
-    const int code = static_cast<int>(-count);
+    const int code = count == UV_EOF ? ECONNRESET : static_cast<int>(-count);
     self->read_ended({Error::Kind::reset, Error::Side::self, code, "connection reset"});
   }
 }
 
 std::ptrdiff_t TcpStream::try_write(const Slices& bytes) {
+  // Left over from a flow that gave up waiting: what comes now must not overtake it.
+  if (handle_->write_in_progress) return -EBUSY;
   std::array<uv_buf_t, std::tuple_size_v<decltype(Slices::pieces)>> buffers{};
   unsigned count = 0;
   for (const std::string_view piece : bytes.pieces) {

@@ -55,6 +55,7 @@ class TcpStream final : public Stream {
   static void on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer);
   static void on_written(uv_write_t* request, int status);
   int fd() const;
+  bool was_reset() const;
 
   OwnedHandle handle_;
   bool reset_on_close_ = false;

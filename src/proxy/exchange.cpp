@@ -129,7 +129,8 @@ std::optional<LocalReply> Exchange::find_owner() {
 void Exchange::rank_candidates() {
   const auto& order = pool_->dispatcher.rank(affinity_key());
   cluster::Backend* const first = pinned();
-  const bool use_pin = first != nullptr && std::find(order.begin(), order.end(), first) != order.end();
+  const bool usable = std::find(order.begin(), order.end(), first) != order.end();
+  const bool use_pin = first != nullptr && usable;
   if (use_pin) candidates_[candidate_count_++] = first;
   for (cluster::Backend* backend : order) {
     if (candidate_count_ == candidates_.size()) break;

@@ -80,7 +80,8 @@ Next Exchange::conclude(RelayEnd end, ClientFraming framing) {
     case RelayEnd::complete:
       record_.end = {'-', '-'};
       if (lease_->replies.reusable()) {
-        backend_->note_keep_alive_hint(backend_reply().keep_alive_timeout_s);
+        const std::uint64_t hint = backend_reply().keep_alive_timeout_s;
+        if (hint > 0) backend_->note_keep_alive_hint(hint);
         lease_.keep();
       }
       return Next::reuse;

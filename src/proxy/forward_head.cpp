@@ -41,11 +41,22 @@ void append_forwarded_for(std::string& out, const http::RequestHead& request,
   out += "\r\n";
 }
 
-void append_if_not_kept(std::string& out, const http::RequestHead& request,
-                        const RequestForwarding& forwarding, Name id, std::string_view name,
-                        std::string_view value) {
-  if (forwarding.client_trusted && request.fields.has(id)) return;
-  http::append_field(out, name, value);
+bool kept(const http::RequestHead& request, const RequestForwarding& forwarding, Name id) {
+  return forwarding.client_trusted && request.fields.has(id);
+}
+
+// Who the client is and how it reached us, for a backend that sees only this balancer.
+void append_client_fields(std::string& out, const http::RequestHead& request,
+                          const RequestForwarding& forwarding) {
+  append_forwarded_for(out, request, forwarding.client_ip);
+  if (!kept(request, forwarding, Name::x_forwarded_proto)) out += "X-Forwarded-Proto: http\r\n";
+  if (!request.authority.empty() && !kept(request, forwarding, Name::x_forwarded_host)) {
+    http::append_field(out, "X-Forwarded-Host", request.authority);
+  }
+  if (!kept(request, forwarding, Name::x_real_ip)) {
+    http::append_field(out, "X-Real-IP", forwarding.client_ip);
+  }
+  http::append_field(out, "X-Request-Id", forwarding.request_id);
 }
 
 bool expects_body(http::Method method) {
@@ -69,14 +80,7 @@ void append_backend_head(std::string& out, const http::RequestHead& request,
     if (rewritten_in_request(field, forwarding) || hop_by_hop.covers(field)) continue;
     http::append_field(out, field.name, field.value);
   }
-  append_forwarded_for(out, request, forwarding.client_ip);
-  append_if_not_kept(out, request, forwarding, Name::x_forwarded_proto, "X-Forwarded-Proto",
-                     "http");
-  if (!request.authority.empty()) {
-    append_if_not_kept(out, request, forwarding, Name::x_forwarded_host, "X-Forwarded-Host", host);
-  }
-  append_if_not_kept(out, request, forwarding, Name::x_real_ip, "X-Real-IP", forwarding.client_ip);
-  http::append_field(out, "X-Request-Id", forwarding.request_id);
+  append_client_fields(out, request, forwarding);
   if (request.accepts_trailers) out += "TE: trailers\r\nConnection: TE\r\n";
   if (request.framing != http::Framing::none || expects_body(request.method)) {
     http::append_field(out, "Content-Length", forwarding.body_bytes);

@@ -32,7 +32,7 @@ Task<RelayEnd> Relay::run(std::string_view head) {
     auto part = backend_.replies.next_part();
     if (!part) co_return backend_failed(part.error());
     const bool has_bytes = !part->content.empty() || part->last || !head.empty();
-    if (has_bytes) {
+    if (has_bytes || open_stream_.end_requested()) {
       auto written = co_await write_part(head, *part);
       if (!written) co_return client_failed(written.error());
       head = {};

@@ -1,6 +1,7 @@
 #include "mcplb/session/directory.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "mcplb/base/assert.hpp"
@@ -9,6 +10,12 @@
 #include "mcplb/base/random.hpp"
 
 namespace mcplb::session {
+namespace {
+
+// Instead of a bucket's number: there is none left.
+constexpr std::size_t swept = std::numeric_limits<std::size_t>::max();
+
+}  // namespace
 
 SessionUse::SessionUse(SessionUse&& other) noexcept
     : directory_(std::exchange(other.directory_, nullptr)),
@@ -126,16 +133,31 @@ std::size_t Directory::expire(milliseconds idle, TimePoint now) {
   const TimePoint last_seen_max = now - idle.count();
   std::size_t expired = 0;
   for (Shard& shard : shards_) {
-    const std::lock_guard lock(shard.mutex);
-    for (auto at = shard.sessions.begin(); at != shard.sessions.end();) {
-      const auto next = std::next(at);
-      if (at->second.open == 0 && at->second.last_seen <= last_seen_max) {
-        erase(shard, at);
-        ++expired;
-      }
-      at = next;
+    std::size_t bucket = 0;
+    while (bucket != swept)
+      expired += expire_some(shard, bucket, last_seen_max);
+  }
+  return expired;
+}
+
+// Some buckets at a time, because requests wait for the lock. A table that grows in between may
+// hide a session until the next sweep.
+std::size_t Directory::expire_some(Shard& shard, std::size_t& bucket, TimePoint last_seen_max) {
+  constexpr std::size_t buckets_max = 256;
+  std::size_t expired = 0;
+  const std::lock_guard lock(shard.mutex);
+  Map& sessions = shard.sessions;
+  const std::size_t end = std::min(bucket + buckets_max, sessions.bucket_count());
+  for (; bucket < end; ++bucket) {
+    for (auto at = sessions.begin(bucket); at != sessions.end(bucket);) {
+      const auto& [id, entry] = *at;
+      ++at;
+      if (entry.open > 0 || entry.last_seen > last_seen_max) continue;
+      erase(shard, sessions.find(id));
+      ++expired;
     }
   }
+  if (bucket >= sessions.bucket_count()) bucket = swept;
   return expired;
 }
 

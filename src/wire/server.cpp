@@ -54,9 +54,15 @@ class ServedConnection final : public Job, private net::Stream::Watcher {
       if (!begun) co_return false;
     }
     auto head = co_await reader_.read_head(request_, loop_.timers().in(head_time));
-    if (!head) co_return co_await refuse(head.error());
+    if (!head) {
+      co_await refuse(head.error());
+      co_return false;
+    }
     auto body = co_await reader_.read_body(request_, body_time);
-    if (!body) co_return co_await refuse(body.error());
+    if (!body) {
+      co_await refuse(body.error());
+      co_return false;
+    }
     if (stream_->end()) co_return false;
     ReplyWriter writer(*stream_, request_);
     stream_->watch(this);
@@ -65,16 +71,17 @@ class ServedConnection final : public Job, private net::Stream::Watcher {
     co_return writer.answered() && !writer.must_close();
   }
 
-  Task<bool> refuse(Error error) {
-    if (error.kind == Error::Kind::closed || error.kind == Error::Kind::reset) co_return false;
+  // Where the next request would begin is not known, so the connection ends with the answer.
+  Task<void> refuse(Error error) {
+    if (stream_->end()) co_return;
     Reply reply;
     reply.status = status_of(error);
     reply.content_type = "text/plain";
     reply.body = std::string(error.what) + "\n";
     request_.head.keep_alive = false;
     ReplyWriter writer(*stream_, request_);
-    [[maybe_unused]] auto sent = co_await writer.send(std::move(reply));
-    co_return false;
+    auto sent = co_await writer.send(std::move(reply));
+    static_cast<void>(sent);
   }
 
   void on_bytes_unasked() override {}
@@ -108,11 +115,11 @@ Task<Result<void>> ReplyWriter::send(Reply reply) {
 Task<Result<void>> ReplyWriter::begin(Reply head) {
   answered_ = true;
   chunked_ = request_.head.minor_version > 0;
-  must_close_ = !chunked_ || !request_.head.keep_alive;
+  must_close_ = true;  // until finish() has put the end behind it
   std::string bytes;
   append_reply_head(bytes, head);
   if (chunked_) http::append_field(bytes, "Transfer-Encoding", "chunked");
-  if (must_close_) http::append_field(bytes, "Connection", "close");
+  if (!chunked_ || !request_.head.keep_alive) http::append_field(bytes, "Connection", "close");
   bytes += "\r\n";
   const Deadline deadline = stream_.timers().in(limits::client_write_stall);
   co_return co_await stream_.write(bytes, deadline);
@@ -131,6 +138,7 @@ Task<Result<void>> ReplyWriter::write(std::string content) {
 
 Task<Result<void>> ReplyWriter::finish() {
   if (!chunked_) co_return {};
+  must_close_ = !request_.head.keep_alive;
   const Deadline deadline = stream_.timers().in(limits::client_write_stall);
   co_return co_await stream_.write("0\r\n\r\n", deadline);
 }

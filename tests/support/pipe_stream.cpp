@@ -65,7 +65,7 @@ std::ptrdiff_t PipeStream::try_write(const net::Slices& bytes) {
     out_.end = Error::Kind::reset;
     return static_cast<std::ptrdiff_t>(bytes.size());
   }
-  if (write_waits_) return 0;
+  if (write_waits_) return -EBUSY;
   std::size_t taken = 0;
   for (const std::string_view piece : bytes.pieces) {
     const std::string_view fits = piece.substr(0, room());

@@ -86,6 +86,7 @@ class Directory {
 
   std::size_t shard_of(std::string_view id) const;
   void count(BackendId owner, int change);
+  std::size_t expire_some(Shard& shard, std::size_t& bucket, TimePoint last_seen_max);
   void end_use(std::size_t shard, void* session);
   // For holders of the shard's lock.
   SessionUse begin(std::size_t shard, Map::value_type& session, TimePoint now);

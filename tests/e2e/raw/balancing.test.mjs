@@ -479,13 +479,7 @@ describe('sessions and routes', () => {
 });
 
 describe('health', () => {
-  const quick = {
-    interval: '100ms',
-    timeout: '500ms',
-    rise: 2,
-    fall: 2,
-    passive: { failures: 10000 },
-  };
+  const quick = { interval: '100ms', timeout: '500ms', rise: 2, fall: 2 };
 
   async function up(balancer, id, value) {
     const line = new RegExp(

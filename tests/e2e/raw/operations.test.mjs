@@ -249,6 +249,7 @@ describe('SIGTERM', () => {
     backend.script = async (seen, where) => {
       connection = where;
       await where.send(sseHead());
+      await where.send(chunk(event('first')));
       await where.send(chunk('data: ha'));
     };
     const one = await start({ shutdown_timeout: '2s' }, pool(backend, { heartbeat: '0s' }));
@@ -260,7 +261,7 @@ describe('SIGTERM', () => {
       await pause(200);
       await connection.send(chunk('lf\n\n'));
       await answer.body.finish();
-      if (answer.body.done) assert.equal(answer.body.text, 'data: half\n\n');
+      if (answer.body.done) assert.equal(answer.body.text, `${event('first')}data: half\n\n`);
     });
     assert.deepEqual(await one.ended(), { code: 0, signal: null });
   });

@@ -23,7 +23,7 @@ struct Note final : Deferred {
   std::function<void()> what_then;
 };
 
-Task<TimePoint> sleep_for(net::Loop& loop, milliseconds wait) {
+Task<TimePoint> slept(net::Loop& loop, milliseconds wait) {
   const TimePoint start = loop.now();
   co_await loop.timers().sleep(loop.timers().in(wait));
   co_return loop.now() - start;
@@ -77,7 +77,7 @@ TEST_SUITE("net/loop") {
     CHECK(held.use_count() == 1);
   }
 
-  TEST_CASE("runs deferred work once at the next turn, however often it was deferred") {
+  TEST_CASE("runs what is deferred once, at the next turn, however often it was deferred") {
     net::Loop loop(limits::buffer_block_bytes);
     int runs = 0;
     Note note([&] {
@@ -93,7 +93,7 @@ TEST_SUITE("net/loop") {
     CHECK(runs == 1);
   }
 
-  TEST_CASE("deferred work that is deferred meanwhile has its own turn") {
+  TEST_CASE("what is deferred meanwhile has a turn of its own") {
     net::Loop loop(limits::buffer_block_bytes);
     int runs = 0;
     std::unique_ptr<Note> note;
@@ -109,7 +109,7 @@ TEST_SUITE("net/loop") {
     CHECK(runs == 3);
   }
 
-  TEST_CASE("deferred work that dies first is not run") {
+  TEST_CASE("what dies first is not run") {
     net::Loop loop(limits::buffer_block_bytes);
     {
       Note note([] { CHECK(false); });
@@ -121,13 +121,13 @@ TEST_SUITE("net/loop") {
 
   TEST_CASE("time passes while a flow sleeps, and not less than it asked for") {
     net::Loop loop(limits::buffer_block_bytes);
-    CHECK(test::run_on(loop, sleep_for(loop, milliseconds(30))) >= 30);
+    CHECK(test::run_on(loop, slept(loop, milliseconds(30))) >= 30);
   }
 
   TEST_CASE("runs again after a stop") {
     net::Loop loop(limits::buffer_block_bytes);
     for (int i = 0; i < 3; ++i)
-      CHECK(test::run_on(loop, sleep_for(loop, milliseconds(1))) >= 1);
+      CHECK(test::run_on(loop, slept(loop, milliseconds(1))) >= 1);
   }
 
   TEST_CASE("calls the handler for each delivery of a signal") {

@@ -141,7 +141,7 @@ TEST_SUITE("net/stream more()") {
     CHECK(waiting.result().error().kind == Error::Kind::reset);
   }
 
-  TEST_CASE("is an error with a full buffer, and works again after consume()") {
+  TEST_CASE("is an error with a full buffer, and no more after consume()") {
     Connected c;
     c.far.post(std::string(block_bytes + 100, 'x'));
     c.pipe.pump();
@@ -284,6 +284,17 @@ TEST_SUITE("net/stream write()") {
     c.clock.advance(milliseconds(1020));
     REQUIRE(writing.done());
     CHECK(writing.result().error().kind == Error::Kind::timeout);
+  }
+
+  TEST_CASE("is an error behind a write that was given up, never a mix of both") {
+    Connected c;
+    c.near.hold_at_most(2);
+    { const auto given_up = c.write("abcdef"); }
+    auto refused = c.write("xyz");
+    REQUIRE(refused.done());
+    CHECK_FALSE(refused.result());
+    c.pipe.pump();
+    CHECK(c.far.take() == "abcdef");
   }
 
   TEST_CASE("fails when the connection is broken, at once or while it waits") {

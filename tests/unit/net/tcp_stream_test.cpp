@@ -139,6 +139,27 @@ TEST_SUITE("net/tcp_stream") {
     test::run_on(c.loop, turn(c.loop));
   }
 
+  TEST_CASE("writing behind a write that was given up is an error, until that one has gone out") {
+    OverLoopback c;
+    const std::string much(16 * 1024 * 1024, 'x');
+    {
+      const auto given_up = test::run(test::write(*c.stream, much, c.soon()));
+      CHECK_FALSE(given_up.done());
+    }
+    const auto refused = c.write("more");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().os_code == EBUSY);
+    std::size_t received = 0;
+    while (received < much.size()) {
+      const std::string bytes = c.peer.receive(1024 * 1024);
+      REQUIRE_FALSE(bytes.empty());
+      received += bytes.size();
+      test::run_on(c.loop, turn(c.loop));
+    }
+    CHECK(c.write("more"));
+    CHECK(c.peer.receive() == "more");
+  }
+
   TEST_CASE("a write that is cancelled keeps its bytes until the kernel is done with them") {
     OverLoopback c;
     {

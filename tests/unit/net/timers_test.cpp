@@ -29,7 +29,7 @@ struct Alarm final : net::Timer {
   std::vector<TimePoint> fired_at;
 };
 
-Task<void> sleep_for(test::FakeClock& clock, milliseconds wait) {
+Task<void> slept(test::FakeClock& clock, milliseconds wait) {
   co_await clock.timers().sleep(clock.in(wait));
 }
 
@@ -210,17 +210,17 @@ TEST_SUITE("net/timers") {
 
   TEST_CASE("a flow sleeps until its deadline, and not at all when that has passed") {
     test::FakeClock clock;
-    auto sleeping = test::run(sleep_for(clock, milliseconds(100)));
+    auto sleeping = test::run(slept(clock, milliseconds(100)));
     clock.advance(milliseconds(99));
     CHECK_FALSE(sleeping.done());
     clock.advance(milliseconds(20));
     CHECK(sleeping.done());
-    CHECK(test::run(sleep_for(clock, milliseconds(0))).done());
+    CHECK(test::run(slept(clock, milliseconds(0))).done());
   }
 
   TEST_CASE("a flow that is cancelled while it sleeps leaves nothing behind") {
     test::FakeClock clock;
-    { const auto sleeping = test::run(sleep_for(clock, milliseconds(100))); }
+    { const auto sleeping = test::run(slept(clock, milliseconds(100))); }
     clock.advance(milliseconds(1000));
     CHECK(clock.next_wake() == test::FakeClock::never);
   }

@@ -148,6 +148,18 @@ TEST_SUITE("session/directory expiry") {
     CHECK_FALSE(s.directory.begin_use("one", s.now));
   }
 
+  TEST_CASE("a sweep over many sessions takes all that are due and no others") {
+    Sessions s;
+    constexpr int count = 50'000;
+    for (int i = 0; i < count; ++i)
+      s.learn("session-" + std::to_string(i), s.a);
+    SessionUse in_use = s.directory.begin_use("session-77", s.now);
+    CHECK(s.expire_later() == count - 1);
+    CHECK(s.directory.size() == 1);
+    in_use.end();
+    CHECK(s.expire_later() == 1);
+  }
+
   TEST_CASE("a session with an open stream does not expire, however long that takes") {
     Sessions s;
     SessionUse learned;
