@@ -38,11 +38,11 @@ int TcpStream::fd() const {
   return fd;
 }
 
-// libuv reports an end after the last bytes also when it was a reset; the socket still knows.
+// libuv reports an end after the last bytes also when it was a reset. The socket still knows: a
+// FIN that was received reads as an end, whatever came after it.
 bool TcpStream::was_reset() const {
-  int error = 0;
-  socklen_t size = sizeof error;
-  return getsockopt(fd(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0;
+  char byte = 0;
+  return ::recv(fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
 }
 
 void TcpStream::set_reading(bool on) {

@@ -16,7 +16,10 @@ export class RawClient {
       const client = new RawClient(
         net.connect({ allowHalfOpen: true, noDelay: true, ...address(where), ...options }),
       );
-      client.socket.once('connect', () => resolve(client));
+      client.socket.once('connect', () => {
+        client.socket.unref(); // a test that failed half-way must not keep the process
+        resolve(client);
+      });
       client.socket.once('error', reject);
     });
   }
