@@ -7,39 +7,45 @@
 
 namespace mcplb::cluster {
 
-// A connection that waits to be used again. Every callback ends in drop(), which destroys this.
-class ConnectionPool::Idle final : private net::Stream::Watcher, private net::Timer {
+// Looks after a connection while it waits to be used again. Every callback ends in drop(), which
+// destroys the connection and this with it.
+class IdleWatch final : private net::Stream::Watcher, private net::Timer {
  public:
-  Idle(ConnectionPool& home, std::unique_ptr<Connection> connection, milliseconds horizon)
-      : home_(home),
-        connection_(std::move(connection)),
-        since_(home.timers_.now()) {
-    connection_->stream->watch(this);
+  IdleWatch(ConnectionPool& home, Connection& connection) : home_(home), connection_(connection) {}
+  IdleWatch(const IdleWatch&) = delete;
+  IdleWatch& operator=(const IdleWatch&) = delete;
+
+  void begin(milliseconds horizon) {
+    since_ = home_.timers_.now();
+    connection_.stream->watch(this);
     home_.timers_.arm(*this, home_.timers_.in(horizon));
   }
-  Idle(const Idle&) = delete;
-  Idle& operator=(const Idle&) = delete;
-
-  milliseconds idled() const { return milliseconds(home_.timers_.now() - since_); }
-  std::unique_ptr<Connection> release() {
+  // Returns how long the connection idled.
+  milliseconds end() {
     disarm();
-    connection_->stream->watch(nullptr);
-    return std::move(connection_);
+    connection_.stream->watch(nullptr);
+    return idled();
   }
 
  private:
+  milliseconds idled() const { return milliseconds(home_.timers_.now() - since_); }
   // Bytes that nobody asked for would be taken for the reply to the next request.
-  void on_bytes_unasked() override { home_.drop(*this); }
+  void on_bytes_unasked() override { home_.drop(connection_); }
   void on_peer_gone() override {
     home_.backend_.note_idle_close(idled(), home_.timers_.now());
-    home_.drop(*this);
+    home_.drop(connection_);
   }
-  void on_timer() override { home_.drop(*this); }
+  void on_timer() override { home_.drop(connection_); }
 
   ConnectionPool& home_;
-  std::unique_ptr<Connection> connection_;
-  TimePoint since_;
+  Connection& connection_;
+  TimePoint since_ = 0;
 };
+
+Connection::Connection(std::unique_ptr<net::Stream> connected, const http::Settings& http)
+    : stream(std::move(connected)),
+      replies(*stream, http) {}
+Connection::~Connection() = default;
 
 void Lease::keep() {
   if (!connection_) return;
@@ -58,10 +64,9 @@ ConnectionPool::~ConnectionPool() = default;
 std::unique_ptr<Connection> ConnectionPool::take() {
   const TimePoint now = timers_.now();
   while (!idle_.empty()) {
-    const std::unique_ptr<Idle> idle = std::move(idle_.back());
+    std::unique_ptr<Connection> connection = std::move(idle_.back());
     idle_.pop_back();
-    const milliseconds idled = idle->idled();
-    std::unique_ptr<Connection> connection = idle->release();
+    const milliseconds idled = connection->idle_watch->end();
     // The horizon may have come nearer since its timer was armed.
     if (idled >= backend_.idle_horizon(settings_.idle, now)) continue;
     if (idled < limits::lease_trust || connection->stream->is_quiet()) return connection;
@@ -81,17 +86,21 @@ void ConnectionPool::put(std::unique_ptr<Connection> connection) {
     count_limit_hit(Limit::idle_connections);
     idle_.erase(idle_.begin());
   }
-  idle_.push_back(std::make_unique<Idle>(*this, std::move(connection), horizon));
+  if (!connection->idle_watch) {
+    connection->idle_watch = std::make_unique<IdleWatch>(*this, *connection);
+  }
+  connection->idle_watch->begin(horizon);
+  idle_.push_back(std::move(connection));
 }
 
 void ConnectionPool::close_all() {
   idle_.clear();
 }
 
-void ConnectionPool::drop(Idle& idle) {
+void ConnectionPool::drop(const Connection& idle) {
   const auto found = std::find_if(idle_.begin(), idle_.end(),
                                   [&](const auto& candidate) { return candidate.get() == &idle; });
-  const std::unique_ptr<Idle> last_owner = std::move(*found);
+  const std::unique_ptr<Connection> last_owner = std::move(*found);
   idle_.erase(found);
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "mcplb/base/clock.hpp"
 #include "mcplb/base/hash.hpp"
 #include "mcplb/base/log.hpp"
 
@@ -11,6 +12,8 @@ namespace {
 std::string_view or_dash(std::string_view text) { return text.empty() ? "-" : text; }
 
 }  // namespace
+
+std::int64_t phase_clock_us() { return log::access_enabled() ? monotonic_us() : 0; }
 
 void write_access_line(const AccessRecord& record) {
   if (!log::access_enabled()) return;

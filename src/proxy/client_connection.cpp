@@ -9,18 +9,18 @@
 namespace mcplb::proxy {
 namespace {
 
-// A request object borrowed from the worker for as long as a request is served.
-class BorrowedRequest {
+// Scratch borrowed from the worker for as long as a request is served.
+class BorrowedScratch {
  public:
-  explicit BorrowedRequest(RequestStore& store) : store_(store), request_(store.take()) {}
-  ~BorrowedRequest() { store_.give_back(std::move(request_)); }
-  BorrowedRequest(const BorrowedRequest&) = delete;
-  BorrowedRequest& operator=(const BorrowedRequest&) = delete;
-  wire::Request& get() { return *request_; }
+  explicit BorrowedScratch(ScratchStore& store) : store_(store), scratch_(store.take()) {}
+  ~BorrowedScratch() { store_.give_back(std::move(scratch_)); }
+  BorrowedScratch(const BorrowedScratch&) = delete;
+  BorrowedScratch& operator=(const BorrowedScratch&) = delete;
+  Scratch& get() { return *scratch_; }
 
  private:
-  RequestStore& store_;
-  std::unique_ptr<wire::Request> request_;
+  ScratchStore& store_;
+  std::unique_ptr<Scratch> scratch_;
 };
 
 }  // namespace
@@ -37,7 +37,7 @@ ClientConnection::ClientConnection(Context& context, std::unique_ptr<net::Stream
 Task<void> ClientConnection::run() {
   if (count_.total() > context_.shared.client.client_connections_max) {
     count_limit_hit(Limit::client_connections);
-    const wire::Request unread;
+    const http::RequestHead unread;
     const LocalReply reply{Reason::overloaded, "limits.client_connections_max is reached", {}};
     co_await refuse(unread, reply);
     co_return;
@@ -65,37 +65,36 @@ Task<Result<void>> ClientConnection::wait_for_request() {
 
 // False when the connection ends with this request.
 Task<bool> ClientConnection::serve_one() {
-  BorrowedRequest borrowed(context_.requests);
-  wire::Request& request = borrowed.get();
+  BorrowedScratch borrowed(context_.scratch);
+  Scratch& scratch = borrowed.get();
+  const http::RequestHead& head = scratch.request.head;
   const Deadline head_by = context_.loop.timers().in(context_.shared.client.head_timeout);
-  auto head = co_await reader_.read_head(request, head_by);
-  if (!head) {
-    const LocalReply reply = reply_to_bad_request(head.error());
-    const bool gone = stream_->end().has_value();
-    if (gone) co_return false;
-    co_return co_await refuse(request, reply);
+  auto head_read = co_await reader_.read_head(scratch.request, head_by);
+  if (!head_read) {
+    const LocalReply reply = reply_to_bad_request(head_read.error());
+    co_await refuse(head, reply);
+    co_return false;
   }
-  const Route* route = context_.shared.router.find(client_.listener, request.head.authority,
-                                                   request.head.path);
+  const Route* route =
+      context_.shared.router.find(client_.listener, head.authority, head.path);
   const ForwardSettings defaults;
   const ForwardSettings& forward =
       route == nullptr ? defaults : context_.shared.pools[route->pool]->forward;
-  auto body = co_await reader_.read_body(request, forward.request_body);
-  if (!body) {
-    const LocalReply reply = reply_to_bad_request(body.error());
-    const bool gone = stream_->end().has_value();
-    if (gone) co_return false;
-    co_return co_await refuse(request, reply);
+  auto body_read = co_await reader_.read_body(scratch.request, forward.request_body);
+  if (!body_read) {
+    const LocalReply reply = reply_to_bad_request(body_read.error());
+    co_await refuse(head, reply);
+    co_return false;
   }
   if (stream_->end()) co_return false;
-  co_return co_await serve(request);
+  co_return co_await serve(scratch, route);
 }
 
-Task<bool> ClientConnection::serve(wire::Request& request) {
+Task<bool> ClientConnection::serve(Scratch& scratch, const Route* route) {
   stream_->watch(this);
   Next next = Next::abort;
   {
-    Exchange exchange(context_, client_, *stream_, request);
+    Exchange exchange(context_, client_, *stream_, scratch, route);
     auto after = co_await exchange.run();
     next = after;
   }
@@ -106,22 +105,22 @@ Task<bool> ClientConnection::serve(wire::Request& request) {
 
 // Answers what could not be read as a request; the connection ends, because where the next
 // request would begin is not known.
-Task<bool> ClientConnection::refuse(const wire::Request& request, LocalReply reply) {
+Task<void> ClientConnection::refuse(const http::RequestHead& head, LocalReply reply) {
+  if (stream_->end()) co_return;
   AccessRecord record;
   const mcp::Message nothing;
   record.message = &nothing;
   record.client = client_.ip;
-  record.http_method = request.head.method_text;
+  record.http_method = head.method_text;
   record.status = status_of(reply.reason);
   record.reason = reply.reason;
   record.end = {reply.reason == Reason::overloaded ? 'P' : 'C', 'R'};
-  const std::string bytes = render(reply, request.head, {}, {}, true);
+  const std::string bytes = render(reply, head, {}, {}, true);
   record.bytes_out = bytes.size();
   write_access_line(record);
   const Deadline stall = context_.loop.timers().in(limits::client_write_stall);
   auto written = co_await stream_->write(bytes, stall);
   if (written) co_await linger();
-  co_return false;
 }
 
 // Closing with unread bytes would reset the connection and could take the reply with it, so what

@@ -47,8 +47,8 @@ class ClientConnection final : public Job, private net::Stream::Watcher {
   Task<void> run() override;
   Task<Result<void>> wait_for_request();
   Task<bool> serve_one();
-  Task<bool> serve(wire::Request& request);
-  Task<bool> refuse(const wire::Request& request, LocalReply reply);
+  Task<bool> serve(Scratch& scratch, const Route* route);
+  Task<void> refuse(const http::RequestHead& head, LocalReply reply);
   Task<void> linger();
   void on_bytes_unasked() override {}  // pipelined: read once the exchange is over
   void on_peer_gone() override { cancel_soon(); }

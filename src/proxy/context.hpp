@@ -34,23 +34,42 @@ struct PoolContext {
   cluster::Dispatcher dispatcher;
 };
 
-// Finished request objects, kept with the memory that they have grown.
-class RequestStore {
- public:
-  std::unique_ptr<wire::Request> take() {
-    if (spare_.empty()) return std::make_unique<wire::Request>();
-    auto request = std::move(spare_.back());
-    spare_.pop_back();
-    return request;
+// What an exchange fills anew for each request, in memory that is reused.
+struct Scratch {
+  wire::Request request;
+  mcp::Message message;
+  std::string request_id;
+  std::string backend_head;  // the request's head, and its body when that is small
+  std::string client_head;
+
+  void clear() {
+    request.clear();
+    message.clear();
+    request_id.clear();
+    // A body that was merged must not leave its memory behind in every reused object.
+    if (backend_head.capacity() > limits::scratch_bytes_kept) backend_head = std::string();
+    backend_head.clear();
+    client_head.clear();
   }
-  void give_back(std::unique_ptr<wire::Request> request) {
-    if (!request || spare_.size() >= limits::requests_kept) return;
-    request->clear();
-    spare_.push_back(std::move(request));
+};
+
+// Finished scratch, kept with the memory that it has grown.
+class ScratchStore {
+ public:
+  std::unique_ptr<Scratch> take() {
+    if (spare_.empty()) return std::make_unique<Scratch>();
+    auto scratch = std::move(spare_.back());
+    spare_.pop_back();
+    return scratch;
+  }
+  void give_back(std::unique_ptr<Scratch> scratch) {
+    if (!scratch || spare_.size() >= limits::scratch_kept) return;
+    scratch->clear();
+    spare_.push_back(std::move(scratch));
   }
 
  private:
-  std::vector<std::unique_ptr<wire::Request>> spare_;
+  std::vector<std::unique_ptr<Scratch>> spare_;
 };
 
 // A connection that waits for the first byte of its next request; linked only meanwhile.
@@ -71,7 +90,7 @@ struct Context {
   net::Resolver resolver;
   std::vector<std::unique_ptr<PoolContext>> pools;  // in the order of the configuration
   mcp::Classifier classifier;
-  RequestStore requests;
+  ScratchStore scratch;
   OpenStreams streams;
   IntrusiveList<IdleConnection> idle_connections;
   std::size_t orphans = 0;  // initializes that go on without their client

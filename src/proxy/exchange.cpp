@@ -10,17 +10,21 @@
 #include "proxy/orphan.hpp"
 
 namespace mcplb::proxy {
-
 using http::Name;
 
 Exchange::Exchange(Context& context, const ClientInfo& client, net::Stream& stream,
-                   wire::Request& request)
+                   Scratch& scratch, const Route* route)
     : context_(context),
       client_(client),
       stream_(stream),
-      request_(request),
-      started_us_(monotonic_us()) {
-  const std::string_view given = request.head.fields.get(Name::x_request_id);
+      scratch_(scratch),
+      request_(scratch.request),
+      message_(scratch.message),
+      request_id_(scratch.request_id),
+      backend_head_(scratch.backend_head),
+      route_(route),
+      started_us_(phase_clock_us()) {
+  const std::string_view given = request_.head.fields.get(Name::x_request_id);
   if (client.trusted && !given.empty()) {
     request_id_ = given;
   } else {
@@ -28,7 +32,7 @@ Exchange::Exchange(Context& context, const ClientInfo& client, net::Stream& stre
   }
   record_.message = &message_;
   record_.end = {'P', 'Q'};
-  record_.bytes_in = request.head_bytes.size() + request.body.size();
+  record_.bytes_in = request_.head_bytes.size() + request_.body.size();
 }
 
 Exchange::~Exchange() {
@@ -37,7 +41,8 @@ Exchange::~Exchange() {
     orphan.lease = std::move(lease_);
     orphan.backend = backend_;
     orphan.pool = pool_;
-    orphan.target = backend_target(*route_, request_.head.target);
+    std::string stripped;
+    orphan.target = backend_target(*route_, request_.head.target, stripped);
     orphan.host = request_.head.authority;
     orphan.authorization = request_.head.fields.get(Name::authorization);
     adopt_orphan(context_, std::move(orphan));
@@ -51,7 +56,7 @@ Exchange::~Exchange() {
   if (pool_ != nullptr) record_.pool = pool_->shared.pool.name();
   if (backend_ != nullptr) record_.backend = backend_->name();
   record_.http_method = request_.head.method_text;
-  record_.total_us = monotonic_us() - started_us_;
+  record_.total_us = phase_clock_us() - started_us_;
   write_access_line(record_);
 }
 
@@ -79,7 +84,6 @@ std::optional<LocalReply> Exchange::admit() {
     const bool mismatch = refusal.reason == mcp::Refusal::Reason::header_mismatch;
     return LocalReply{mismatch ? Reason::header_mismatch : Reason::bad_request, refusal.what, {}};
   }
-  route_ = context_.shared.router.find(client_.listener, head.authority, head.path);
   if (route_ == nullptr) return LocalReply{Reason::no_route, "", {}};
   pool_ = context_.pools[route_->pool].get();
   auto lost = find_owner();
@@ -165,7 +169,8 @@ cluster::Backend* Exchange::pinned() const {
 }
 
 void Exchange::build_backend_head() {
-  const std::string target = backend_target(*route_, request_.head.target);
+  std::string stripped;
+  const std::string_view target = backend_target(*route_, request_.head.target, stripped);
   RequestForwarding forwarding;
   forwarding.target = target;
   forwarding.client_ip = client_.ip;
@@ -174,8 +179,8 @@ void Exchange::build_backend_head() {
   forwarding.client_trusted = client_.trusted;
   forwarding.is_mcp = message_.era != mcp::Era::none;
   forwarding.default_host = pool_->shared.pool.name();
-  backend_head_.reserve(request_.head_bytes.size() + 256);
   append_backend_head(backend_head_, request_.head, forwarding);
+  if (request_.body.size() <= limits::merged_body_bytes_max) backend_head_ += request_.body;
 }
 
 LocalReply Exchange::reply_for(const Error& error) {

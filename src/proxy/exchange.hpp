@@ -38,9 +38,10 @@ enum class Next : std::uint8_t {
 
 class Exchange {
  public:
-  // All outlive the exchange. `request` is whole.
-  Exchange(Context& context, const ClientInfo& client, net::Stream& stream,
-           wire::Request& request);
+  // All outlive the exchange. `scratch` holds the whole request and nothing else yet; `route` is
+  // null when no pool matches.
+  Exchange(Context& context, const ClientInfo& client, net::Stream& stream, Scratch& scratch,
+           const Route* route);
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -67,7 +68,7 @@ class Exchange {
   // The reply.
   std::optional<LocalReply> learn();
   void learn_endpoint(std::string_view session);
-  std::string client_head(ClientFraming framing, bool close) const;
+  void build_client_head(ClientFraming framing, bool close);
   Task<Next> forward_reply();
   Next conclude(RelayEnd end, ClientFraming framing);
   Task<Next> answer(LocalReply reply);
@@ -79,13 +80,13 @@ class Exchange {
   Context& context_;
   const ClientInfo& client_;
   net::Stream& stream_;
-  wire::Request& request_;
-
-  mcp::Message message_;
-  const Route* route_ = nullptr;
+  Scratch& scratch_;
+  wire::Request& request_;  // these four are the scratch's
+  mcp::Message& message_;
+  std::string& request_id_;
+  std::string& backend_head_;
+  const Route* route_;
   PoolContext* pool_ = nullptr;
-  std::string request_id_;
-  std::string backend_head_;
 
   session::SessionUse use_;  // of the session that the request names or has opened
   std::array<cluster::Backend*, limits::tries_max> candidates_{};  // best first

@@ -23,7 +23,7 @@ bool may_insert_comments(const http::ReplyHead& head) {
 
 }  // namespace
 
-std::string Exchange::client_head(ClientFraming framing, bool close) const {
+void Exchange::build_client_head(ClientFraming framing, bool close) {
   const cluster::Pin& pin = pool_->shared.pool.settings().pin;
   const bool set_pin =
       !pin.cookie.empty() && cookie_value(request_.head.fields, pin.cookie) != backend_->name();
@@ -34,10 +34,7 @@ std::string Exchange::client_head(ClientFraming framing, bool close) const {
   forwarding.set_cookie = cookie;
   forwarding.close = close;
   forwarding.client_minor_version = request_.head.minor_version;
-  std::string bytes;
-  bytes.reserve(512);
-  append_client_head(bytes, backend_reply(), forwarding);
-  return bytes;
+  append_client_head(scratch_.client_head, backend_reply(), forwarding);
 }
 
 Task<Next> Exchange::forward_reply() {
@@ -53,7 +50,7 @@ Task<Next> Exchange::forward_reply() {
   settings.heartbeat = pool_->shared.forward.heartbeat;
   settings.stream_idle = pool_->shared.forward.stream_idle;
   if (settings.event_stream) request_.body = std::string();  // streams stay open for hours
-  const std::string bytes = client_head(framing, close);
+  build_client_head(framing, close);
   record_.end = {'C', 'D'};
   Relay relay(stream_, *lease_, context_.streams, settings, record_.bytes_out);
   std::optional<EndpointTap> tap;
@@ -65,7 +62,7 @@ Task<Next> Exchange::forward_reply() {
                 [this](std::string_view session) { learn_endpoint(session); });
     relay.tap_endpoint(*tap);
   }
-  auto end = co_await relay.run(bytes);
+  auto end = co_await relay.run(scratch_.client_head);
   if (end == RelayEnd::not_begun) {
     record_.end = {'S', 'D'};
     const LocalReply lost{Reason::backend_lost, relay.error().what, Outcome::unknown};

@@ -74,11 +74,11 @@ Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
 
 Task<Result<void>> Exchange::send_and_await_head() {
   const Deadline deadline = timers().in(pool_->shared.forward.response_head);
-  sent_us_ = monotonic_us();
+  sent_us_ = phase_clock_us();
   record_.wait_us = sent_us_ - started_us_;
   net::Slices bytes;
   bytes.pieces[0] = backend_head_;
-  bytes.pieces[1] = request_.body;
+  if (request_.body.size() > limits::merged_body_bytes_max) bytes.pieces[1] = request_.body;
   awaiting_head_ = true;
   record_.end = {'C', 'H'};
   auto sent = co_await lease_->stream->write(bytes, deadline);
@@ -91,7 +91,7 @@ Task<Result<void>> Exchange::send_and_await_head() {
   }
   auto head = co_await read_final_head(deadline);
   awaiting_head_ = false;
-  record_.backend_us = monotonic_us() - sent_us_;
+  record_.backend_us = phase_clock_us() - sent_us_;
   co_return head;
 }
 

@@ -27,7 +27,7 @@ Relay::Relay(net::Stream& client, cluster::Connection& backend, OpenStreams& str
   if (settings_.event_stream) streams.add(open_stream_);
 }
 
-Task<RelayEnd> Relay::run(std::string_view head) {
+Task<RelayEnd> Relay::run(std::string& head) {
   while (true) {
     auto part = backend_.replies.next_part();
     if (!part) co_return backend_failed(part.error());
@@ -35,7 +35,7 @@ Task<RelayEnd> Relay::run(std::string_view head) {
     if (has_bytes || open_stream_.end_requested()) {
       auto written = co_await write_part(head, *part);
       if (!written) co_return client_failed(written.error());
-      head = {};
+      head.clear();
     }
     if (stopped_) co_return RelayEnd::stopped;
     if (part->last) co_return RelayEnd::complete;
@@ -57,7 +57,7 @@ Task<RelayEnd> Relay::run(std::string_view head) {
 
 // Content, framed for the client, with the head before it and the end behind it where they fall
 // together: one write.
-Task<Result<void>> Relay::write_part(std::string_view head, wire::ReplyReader::Part part) {
+Task<Result<void>> Relay::write_part(std::string& head, wire::ReplyReader::Part part) {
   std::string_view content = part.content;
   if (tap_ != nullptr && !tap_->done() && !content.empty()) {
     tapped_.clear();
@@ -86,6 +86,11 @@ Task<Result<void>> Relay::write_part(std::string_view head, wire::ReplyReader::P
     bytes.pieces[3] = trailers;
   }
   if (bytes.size() == 0) co_return {};
+  if (!head.empty() && content.size() <= limits::merged_body_bytes_max) {
+    head.append(bytes.pieces[1]).append(content).append(bytes.pieces[3]);
+    bytes = {};
+    bytes.pieces[0] = head;
+  }
   client_bytes_ += bytes.size();
   last_write_at_ = client_.timers().now();
   const Deadline stall = client_.timers().in(limits::client_write_stall);

@@ -44,13 +44,14 @@ class Relay {
 
   // Sees the first event of a 2024-11-05 stream before the client does. Outlives the relay.
   void tap_endpoint(EndpointTap& tap) { tap_ = &tap; }
-  // `head` goes out with the first bytes of the body. On `not_begun`, error() says why.
-  Task<RelayEnd> run(std::string_view head);
+  // `head` goes out with the first bytes of the body and is used up: small ones are put behind it.
+  // On `not_begun`, error() says why.
+  Task<RelayEnd> run(std::string& head);
   const Error& error() const { return error_; }
 
  private:
   enum class Wait : std::uint8_t { more, heartbeat, end };
-  Task<Result<void>> write_part(std::string_view head, wire::ReplyReader::Part part);
+  Task<Result<void>> write_part(std::string& head, wire::ReplyReader::Part part);
   Task<Result<void>> write_comment();
   Deadline next_wake() const;
   Wait after_wait(const Error& error);

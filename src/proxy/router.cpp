@@ -77,18 +77,19 @@ const Route* Router::find(std::string_view listener, std::string_view authority,
   return found == routes_.end() ? nullptr : &*found;
 }
 
-std::string backend_target(const Route& route, std::string_view target) {
-  if (!route.match.strip_prefix || route.match.path == "/") return std::string(target);
+std::string_view backend_target(const Route& route, std::string_view target,
+                                std::string& stripped) {
+  if (!route.match.strip_prefix || route.match.path == "/") return target;
   const std::size_t kept = well_known_size(target.substr(0, target.find('?')));
   std::string_view prefix = route.match.path;
   if (prefix.ends_with('/')) prefix.remove_suffix(1);
   std::string_view rest = target.substr(kept);
-  if (!rest.starts_with(prefix)) return std::string(target);
+  if (!rest.starts_with(prefix)) return target;
   rest.remove_prefix(prefix.size());
-  std::string out(target.substr(0, kept));
-  if (kept == 0 && !rest.starts_with('/')) out += '/';
-  out += rest;
-  return out;
+  stripped = target.substr(0, kept);
+  if (kept == 0 && !rest.starts_with('/')) stripped += '/';
+  stripped += rest;
+  return stripped;
 }
 
 }  // namespace mcplb::proxy

@@ -51,7 +51,9 @@ inline constexpr std::size_t sessions_max = 1'000'000;
 // A scratch buffer that grew beyond this is not kept for the next request.
 inline constexpr std::size_t scratch_bytes_kept = 64 * 1024;
 // Finished request objects kept for reuse by one worker.
-inline constexpr std::size_t requests_kept = 256;
+inline constexpr std::size_t scratch_kept = 256;
+// Content up to this size is copied behind its head: one piece is cheaper to send than two.
+inline constexpr std::size_t merged_body_bytes_max = 4 * 1024;
 // Weight of a backend; with backends_max it bounds the round-robin schedule.
 inline constexpr std::uint32_t weight_max = 100;
 inline constexpr std::size_t backends_max = 1024;

@@ -15,15 +15,19 @@
 namespace mcplb::cluster {
 
 class ConnectionPool;
+class IdleWatch;
 
 // One connection to a backend. Owned by a Lease or, while idle, by its pool.
 struct Connection {
-  Connection(std::unique_ptr<net::Stream> connected, const http::Settings& http)
-      : stream(std::move(connected)), replies(*stream, http) {}
+  Connection(std::unique_ptr<net::Stream> connected, const http::Settings& http);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   std::unique_ptr<net::Stream> stream;
   wire::ReplyReader replies;
-  bool reused = false;  // it has served a request before
+  bool reused = false;                    // it has served a request before
+  std::unique_ptr<IdleWatch> idle_watch;  // made when it first idles; acts only meanwhile
 };
 
 // Destroyed = closed: keeping the connection is what a clean end asks for with keep().
@@ -62,13 +66,13 @@ class ConnectionPool {
   std::size_t size() const { return idle_.size(); }
 
  private:
-  class Idle;
-  void drop(Idle& idle);
+  friend class IdleWatch;
+  void drop(const Connection& idle);
 
   net::Timers& timers_;
   Backend& backend_;
   const KeepaliveSettings& settings_;
-  std::vector<std::unique_ptr<Idle>> idle_;  // the most recently used last
+  std::vector<std::unique_ptr<Connection>> idle_;  // the most recently used last
 };
 
 }  // namespace mcplb::cluster

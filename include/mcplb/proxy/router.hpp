@@ -28,8 +28,9 @@ class Router {
   std::vector<Route> routes_;  // the first match wins: exact hosts first, then longest paths
 };
 
-// The target as the backend sees it: `target` without the route's prefix when the route strips
-// it. A well-known path keeps its well-known part.
-std::string backend_target(const Route& route, std::string_view target);
+// The target as the backend sees it: `target` itself, or `stripped` filled with the target without
+// the route's prefix when the route strips it. A well-known path keeps its well-known part.
+std::string_view backend_target(const Route& route, std::string_view target,
+                                std::string& stripped);
 
 }  // namespace mcplb::proxy

@@ -33,6 +33,7 @@ export class ScriptedBackend {
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
       this.server.listen(port, '127.0.0.1', () => {
+        this.server.unref(); // a test that failed half-way must not keep the process
         this.port = this.server.address().port;
         this.url = `http://127.0.0.1:${this.port}`;
         resolve(this);
@@ -96,6 +97,7 @@ class BackendConnection {
     this.served = 0;
     this.ended = null; // how the other side left: null | 'fin' | 'reset'
     this.over = false;
+    socket.unref();
     socket.on('data', (data) => {
       this.bytesReceived += data.length;
       this.raw.push(data);
