@@ -42,7 +42,12 @@ export class RawClient {
       this.buffer = this.buffer.length ? Buffer.concat([this.buffer, data]) : data;
       this.#signal.changed();
     });
-    socket.on('end', () => this.#end('fin'));
+    // A reset right behind data comes as an end: libuv takes the hang-up for one. The error still
+    // waits in the socket, and an empty write brings it out without sending anything.
+    socket.on('end', () => {
+      if (!socket.writable) this.#end('fin');
+      else socket.write(Buffer.alloc(0), (error) => this.#end(error ? 'reset' : 'fin'));
+    });
     socket.on('error', () => this.#end('reset'));
     socket.on('close', () => this.#end('fin'));
   }
