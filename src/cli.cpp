@@ -63,6 +63,25 @@ int serve(const config::Loaded& loaded, bool is_demo) {
   return code;
 }
 
+void add_sources(CLI::App& command, Arguments& arguments) {
+  command
+      .add_option("-c,--config", arguments.files,
+                  "configuration file; again: maps merge, later values and whole lists replace")
+      ->expected(1)
+      ->take_all();
+  command
+      .add_option("--backend", arguments.backends,
+                  "serve without a file: URL of a backend; may be given again")
+      ->expected(1)
+      ->take_all();
+}
+
+void add_flags(CLI::App& command, Arguments& arguments) {
+  command.add_option("--listen", arguments.flags.listen, "listen here instead (host:port)");
+  command.add_option("--admin", arguments.flags.admin, "admin address instead (host:port)");
+  command.add_option("--workers", arguments.flags.workers, "number of workers, or auto");
+}
+
 int run(const Arguments& arguments) {
   if (arguments.files.empty() && arguments.backends.empty()) {
     std::fprintf(stderr, "nothing to serve: give -c FILE or --backend URL (see mcplb --help)\n");
@@ -110,22 +129,15 @@ int run_command_line(int argc, char** argv) {
   CLI::App app("mcplb: a load balancer that understands MCP");
   app.require_subcommand(0, 1);
   Arguments arguments;
-  app.add_option("-c,--config", arguments.files,
-                 "configuration file; again: maps merge, later values and whole lists replace")
-      ->expected(1)
-      ->take_all();
-  app.add_option("--backend", arguments.backends, "serve without a file: URL of a backend; again")
-      ->expected(1)
-      ->take_all();
-  app.add_option("--listen", arguments.flags.listen, "listen here instead (host:port)");
-  app.add_option("--admin", arguments.flags.admin, "admin address instead (host:port)");
-  app.add_option("--workers", arguments.flags.workers, "number of workers, or auto");
-  const auto* run_it = app.add_subcommand("run", "serve (the default)")->fallthrough();
-  const auto* demo_it =
-      app.add_subcommand("demo", "serve three bundled MCP servers and print what to try")
-          ->fallthrough();
-  const auto* check_it =
-      app.add_subcommand("check", "validate and print the effective configuration")->fallthrough();
+  add_sources(app, arguments);
+  add_flags(app, arguments);
+  auto* run_it = app.add_subcommand("run", "serve (the default)");
+  auto* demo_it =
+      app.add_subcommand("demo", "serve three bundled MCP servers and print what to try");
+  auto* check_it = app.add_subcommand("check", "validate and print the effective configuration");
+  add_sources(*run_it, arguments);
+  add_sources(*check_it, arguments);
+  for (CLI::App* command : {run_it, demo_it, check_it}) add_flags(*command, arguments);
   const auto* schema_it = app.add_subcommand("schema", "print the JSON Schema of the file");
   const auto* version_it = app.add_subcommand("version", "print the version");
   try {
@@ -143,7 +155,6 @@ int run_command_line(int argc, char** argv) {
   }
   if (*check_it) return check(arguments);
   if (*demo_it) return run_demo(arguments);
-  static_cast<void>(run_it);
   return run(arguments);
 }
 

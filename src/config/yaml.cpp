@@ -250,6 +250,7 @@ std::optional<Node> parse_yaml(std::string_view text, std::size_t file, Report& 
     YAML::Parser parser(stream);
     parser.HandleNextDocument(builder);
     Node root = builder.take();
+    if (root.place.line == 0) root.place = {file, 1, 1};  // an empty document has no events
     const bool more = !builder.stopped() && parser.HandleNextDocument(builder);
     if (!more && !builder.stopped()) return root;
     if (more) report.add({file, 1, 1}, "holds more than one YAML document");

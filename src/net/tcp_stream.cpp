@@ -23,26 +23,21 @@ TcpStream::TcpStream(Loop& loop, OwnedHandle handle)
     : Stream(loop.timers(), loop.buffers()), handle_(std::move(handle)) {
   handle_->owner = this;
   handle_->any.data = handle_.get();
+  uv_fileno(&handle_->any, &fd_);
   start_reading();
 }
 
 TcpStream::~TcpStream() {
   if (!reset_on_close_) return;
   const linger no_wait{1, 0};
-  setsockopt(fd(), SOL_SOCKET, SO_LINGER, &no_wait, sizeof no_wait);
-}
-
-int TcpStream::fd() const {
-  uv_os_fd_t fd = -1;
-  uv_fileno(&handle_->any, &fd);
-  return fd;
+  setsockopt(fd_, SOL_SOCKET, SO_LINGER, &no_wait, sizeof no_wait);
 }
 
 // libuv reports an end after the last bytes also when it was a reset. The socket still knows: a
 // FIN that was received reads as an end, whatever came after it.
 bool TcpStream::was_reset() const {
   char byte = 0;
-  return ::recv(fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+  return ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
 }
 
 void TcpStream::set_reading(bool on) {
@@ -73,21 +68,31 @@ void TcpStream::on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* /*bu
   }
 }
 
+// The socket itself and not uv_try_write(): send() is the shorter way through the kernel.
 std::ptrdiff_t TcpStream::try_write(const Slices& bytes) {
   // Left over from a flow that gave up waiting: what comes now must not overtake it.
   if (handle_->write_in_progress) return -EBUSY;
-  std::array<uv_buf_t, std::tuple_size_v<decltype(Slices::pieces)>> buffers{};
-  unsigned count = 0;
+  std::array<iovec, std::tuple_size_v<decltype(Slices::pieces)>> pieces{};
+  std::size_t count = 0;
   for (const std::string_view piece : bytes.pieces) {
     if (piece.empty()) continue;
-    // libuv does not write through the pointer, its type only lacks the const.
-    char* const base = const_cast<char*>(piece.data());  // NOLINT
-    buffers[count++] = uv_buf_init(base, static_cast<unsigned>(piece.size()));
+    // The kernel does not write through the pointer, its type only lacks the const.
+    pieces[count++] = {const_cast<char*>(piece.data()), piece.size()};  // NOLINT
   }
   if (count == 0) return 0;
-  const int written = uv_try_write(&handle_->stream, buffers.data(), count);
-  if (written == UV_EAGAIN) return 0;
-  return written;
+  ssize_t written = 0;
+  do {
+    if (count == 1) {
+      written = ::send(fd_, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } else {
+      msghdr message{};
+      message.msg_iov = pieces.data();
+      message.msg_iovlen = count;
+      written = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+  } while (written < 0 && errno == EINTR);
+  if (written >= 0) return written;
+  return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
 }
 
 void TcpStream::queue_write(std::string rest) {
@@ -124,12 +129,12 @@ void TcpStream::shutdown_write() {
 bool TcpStream::is_quiet() {
   if (end() || !unread().empty()) return false;
   char byte = 0;
-  const ssize_t got = ::recv(fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t got = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 bool TcpStream::proves_nothing_delivered(std::uint64_t written_before) {
-  return end() && end()->kind == Error::Kind::closed && nothing_delivered(fd(), written_before);
+  return end() && end()->kind == Error::Kind::closed && nothing_delivered(fd_, written_before);
 }
 
 }  // namespace mcplb::net

@@ -54,10 +54,10 @@ class TcpStream final : public Stream {
   static void on_alloc(uv_handle_t* handle, std::size_t suggested, uv_buf_t* out);
   static void on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer);
   static void on_written(uv_write_t* request, int status);
-  int fd() const;
   bool was_reset() const;
 
   OwnedHandle handle_;
+  int fd_ = -1;  // the handle's
   bool reset_on_close_ = false;
 };
 

@@ -116,15 +116,9 @@ std::optional<LocalReply> Exchange::find_owner() {
   const auto owner = std::find_if(backends.begin(), backends.end(), [&](const auto* backend) {
     return backend->id() == use_.owner();
   });
-  // Health has given the owner up, or it is no longer configured: the session is gone with it.
-  if (owner == backends.end() || !(*owner)->healthy()) {
-    use_.end();
-    directory.forget(message_.session);
-    log::event(LogLevel::warn, "session_lost", "pool", shared.pool.name(), "session",
-               hashed_for_log(message_.session), "why", "owner is down or removed");
-    return LocalReply{Reason::session_unknown, "the session's backend is gone: initialize again",
-                      {}};
-  }
+  if (owner == backends.end()) return lose_session("owner is no longer configured", Outcome::none);
+  // Also an owner that fails its checks is asked: it may hold the session still, and when it does
+  // not, it refuses the connection.
   candidates_[0] = *owner;
   candidate_count_ = 1;
   return std::nullopt;
@@ -198,12 +192,16 @@ LocalReply Exchange::reply_for(const Error& error) {
   if (!owned()) return {Reason::no_backend, "no backend accepts connections", outcome};
   if (error.kind != Error::Kind::refused) return {Reason::owner_unavailable, "", outcome};
   // Nobody listens where the owner was: its process, and the session with it, is gone.
+  return lose_session("owner refuses connections", outcome);
+}
+
+LocalReply Exchange::lose_session(std::string_view why, Outcome outcome) {
   use_.end();
   session::Directory& directory = message_.endpoint_session ? pool_->shared.endpoint_sessions
                                                             : pool_->shared.sessions;
   directory.forget(message_.session);
   log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
-             hashed_for_log(message_.session), "why", "owner refuses connections");
+             hashed_for_log(message_.session), "why", why);
   return {Reason::session_unknown, "the session's backend is gone: initialize again", outcome};
 }
 

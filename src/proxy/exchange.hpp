@@ -64,6 +64,7 @@ class Exchange {
   Task<Result<void>> read_final_head(Deadline deadline);
   Task<void> prove_delivery();
   LocalReply reply_for(const Error& error);
+  LocalReply lose_session(std::string_view why, Outcome outcome);
 
   // The reply.
   std::optional<LocalReply> learn();

@@ -409,23 +409,6 @@ describe('the end of a session', () => {
       });
     }));
 
-  test('the owner of a session that expired is told with DELETE', slow, () =>
-    withShort({ delete_on_expiry: true }, async ({ server, begin }) => {
-      const idle = await begin();
-      const isDelete = ({ method }) => method === 'DELETE';
-      const told = await server.until(() => server.requests.find(isDelete), 'the DELETE', 8000);
-      assert.equal(told.get('Mcp-Session-Id'), idle);
-      assert.equal(told.target, '/mcp');
-    }));
-
-  test('a session that its client ended is not ended again', slow, () =>
-    withShort({ delete_on_expiry: true }, async ({ server, begin, url }) => {
-      const id = await begin();
-      await RawClient.with(url, (client) => client.exchange(erase(id), { method: 'DELETE' }));
-      await pause(2500);
-      assert.equal(server.requests.filter(({ method }) => method === 'DELETE').length, 1);
-    }));
-
   test('traffic keeps a session alive beyond idle_timeout', slow, () =>
     withShort({}, async ({ begin, ping }) => {
       const id = await begin();
@@ -579,59 +562,6 @@ describe('modern requests', () => {
       );
     }
   });
-
-  for (const form of ['JSON', 'an event stream']) {
-    for (const named of ['Mcp-Name', 'only params.taskId']) {
-      test(`about a task follow the backend that created it in ${form}, named by ${named}`, async () => {
-        const taskId = newId('t');
-        for (const backend of backends) {
-          backend.script = (seen, connection) => {
-            if (seen.message.method !== 'tools/call')
-              return legacyServer(backend)(seen, connection);
-            const created = {
-              jsonrpc: '2.0',
-              id: seen.message.id,
-              result: { resultType: 'task', taskId, status: 'working', ttlMs: 60000 },
-            };
-            return connection.send(
-              form === 'JSON'
-                ? json(created)
-                : Buffer.concat([
-                    sseHead(),
-                    chunked(
-                      event({ jsonrpc: '2.0', method: 'notifications/progress', params: {} }),
-                      event(created),
-                    ),
-                  ]),
-            );
-          };
-        }
-        assertFromBackend(
-          await send(
-            post(modern('tools/call', 1, { name: 'render', arguments: {} }), {
-              headers: mirrored('tools/call', [['Mcp-Name', 'render']]),
-            }),
-          ),
-        );
-        const owner = receiver();
-        for (const method of [
-          'tasks/get',
-          'tasks/get',
-          'tasks/get',
-          'tasks/update',
-          'tasks/cancel',
-          'tasks/get',
-        ]) {
-          const answer = await send(
-            post(modern(method, 2, { taskId }), {
-              headers: mirrored(method, named === 'Mcp-Name' ? [['Mcp-Name', taskId]] : []),
-            }),
-          );
-          assert.equal(answer.body.json.result.by, owner.name);
-        }
-      });
-    }
-  }
 });
 
 test('what reached the backends was well formed', () =>
