@@ -1,7 +1,10 @@
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <uv.h>
 
-#include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "mcplb/net/tcp.hpp"
@@ -10,63 +13,80 @@
 namespace mcplb::net {
 namespace {
 
-Error connect_error(int status) {
-  const int code = -status;
-  switch (status) {
-    case UV_ECONNREFUSED:
+Error connect_error(int code) {
+  switch (code) {
+    case ECONNREFUSED:
+    case ENOENT:  // no such unix socket
       return {Error::Kind::refused, Error::Side::backend, code, "connection refused"};
-    case UV_EHOSTUNREACH:
-    case UV_ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
       return {Error::Kind::unreachable, Error::Side::backend, code, "address unreachable"};
-    case UV_ETIMEDOUT:
+    case ETIMEDOUT:
       return {Error::Kind::timeout, Error::Side::backend, code, "connect timed out"};
-    case UV_ECONNRESET:
+    case ECONNRESET:
       return {Error::Kind::refused, Error::Side::backend, code, "connection reset"};
     default: return {Error::Kind::failed, Error::Side::self, code, "connect failed"};
   }
 }
 
+void disable_nagle(int fd) {
+  const int yes = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+}
+
 // Owns the handle until it is connected; dying earlier closes it.
-class ConnectAwaiter final : private Timer {
+class ConnectAwaiter final : private Timer, private SocketHandle::Owner {
  public:
   ConnectAwaiter(Loop& loop, const Address& address, Deadline deadline)
-      : loop_(loop), address_(address), deadline_(deadline) {}
-  ~ConnectAwaiter() override {
-    if (handle_) handle_->connect_request.data = nullptr;
-  }
+      : loop_(loop),
+        address_(address),
+        deadline_(deadline) {}
+  ~ConnectAwaiter() override = default;
   ConnectAwaiter(const ConnectAwaiter&) = delete;
   ConnectAwaiter& operator=(const ConnectAwaiter&) = delete;
 
   bool await_ready() {
-    handle_.reset(new SocketHandle);  // NOLINT(cppcoreguidelines-owning-memory): freed on close
-    uv_tcp_init(loop_.raw(), &handle_->tcp);
-    handle_->connect_request.data = this;
-    status_ = uv_tcp_connect(&handle_->connect_request, &handle_->tcp, address_.get(), &on_done);
-    return status_ != 0;
+    const int kind = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    const int fd = ::socket(address_.family(), kind, 0);
+    if (fd < 0) {
+      error_ = errno;
+      return true;
+    }
+    if (!address_.is_unix()) disable_nagle(fd);
+    // Before the watch: a refusal on loopback is known at once.
+    const int failed = ::connect(fd, address_.get(), address_.size()) == 0 ? 0 : errno;
+    handle_ = watch_socket(loop_, fd);
+    error_ = handle_ ? failed : EMFILE;
+    return error_ != EINPROGRESS;
   }
   void await_suspend(std::coroutine_handle<> waiting) {
     waiting_ = waiting;
+    handle_->owner = this;
+    handle_->wait_for(UV_WRITABLE);
     loop_.timers().arm(*this, deadline_);
   }
   Result<std::unique_ptr<Stream>> await_resume() {
-    if (status_ != 0) return connect_error(status_);
-    uv_tcp_nodelay(&handle_->tcp, 1);
+    if (error_ != 0) {
+      handle_.reset();
+      return connect_error(error_);
+    }
+    handle_->wait_for(0);
     return std::unique_ptr<Stream>(std::make_unique<TcpStream>(loop_, std::move(handle_)));
   }
 
  private:
-  static void on_done(uv_connect_t* request, int status) {
-    auto* const self = static_cast<ConnectAwaiter*>(request->data);
-    if (self == nullptr) return;
-    self->finish(status);
+  void on_ready(bool /*readable*/, bool /*writable*/) override {
+    int code = 0;
+    socklen_t size = sizeof code;
+    getsockopt(handle_->fd, SOL_SOCKET, SO_ERROR, &code, &size);
+    finish(code);
   }
-  void on_timer() override {
-    handle_->connect_request.data = nullptr;
-    finish(UV_ETIMEDOUT);
-  }
-  void finish(int status) {
+  void on_watch_ended() override {}
+  void on_timer() override { finish(ETIMEDOUT); }
+  void finish(int code) {
     disarm();
-    status_ = status;
+    handle_->owner = nullptr;
+    error_ = code;
     waiting_.resume();
   }
 
@@ -74,7 +94,7 @@ class ConnectAwaiter final : private Timer {
   Address address_;
   Deadline deadline_;
   OwnedHandle handle_;
-  int status_ = 0;
+  int error_ = 0;
   std::coroutine_handle<> waiting_;
 };
 
@@ -89,21 +109,9 @@ Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Address address, Deadl
 
 Result<std::unique_ptr<Stream>> adopt_socket(Loop& loop, int fd, const Address& peer) {
   loop.assert_here();
-  OwnedHandle handle(new SocketHandle);  // NOLINT(cppcoreguidelines-owning-memory): freed on close
-  int failed = 0;
-  if (peer.is_unix()) {
-    uv_pipe_init(loop.raw(), &handle->pipe, 0);
-    failed = uv_pipe_open(&handle->pipe, fd);
-  } else {
-    uv_tcp_init(loop.raw(), &handle->tcp);
-    failed = uv_tcp_open(&handle->tcp, fd);
-    uv_tcp_nodelay(&handle->tcp, 1);
-  }
-  if (failed != 0) {
-    uv_fs_t request{};
-    uv_fs_close(nullptr, &request, fd, nullptr);
-    return Error{Error::Kind::failed, Error::Side::self, -failed, "socket cannot be used"};
-  }
+  if (!peer.is_unix()) disable_nagle(fd);
+  OwnedHandle handle = watch_socket(loop, fd);
+  if (!handle) return Error{Error::Kind::failed, Error::Side::self, 0, "socket cannot be used"};
   return std::unique_ptr<Stream>(std::make_unique<TcpStream>(loop, std::move(handle)));
 }
 

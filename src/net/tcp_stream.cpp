@@ -1,77 +1,163 @@
 #include "net/tcp_stream.hpp"
 
-#include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <tuple>
 #include <utility>
 
 #include "net/delivery.hpp"
 
 namespace mcplb::net {
+namespace {
 
-void CloseThenFree::operator()(SocketHandle* handle) const {
-  handle->owner = nullptr;
-  handle->any.data = handle;
-  uv_close(&handle->any, [](uv_handle_t* closed) {
-    const std::unique_ptr<SocketHandle> last_owner(static_cast<SocketHandle*>(closed->data));
+// Negative: an errno. 0: the socket takes nothing now.
+std::ptrdiff_t send_some(int fd, iovec* pieces, std::size_t count) {
+  constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  ssize_t written = 0;
+  do {
+    if (count == 1) {
+      written = ::send(fd, pieces[0].iov_base, pieces[0].iov_len, flags);
+    } else {
+      msghdr message{};
+      message.msg_iov = pieces;
+      message.msg_iovlen = count;
+      written = ::sendmsg(fd, &message, flags);
+    }
+  } while (written < 0 && errno == EINTR);
+  if (written >= 0) return written;
+  return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+}
+
+Error write_error(int code) {
+  return {Error::Kind::reset, Error::Side::self, code, "connection broke while writing"};
+}
+
+}  // namespace
+
+void SocketHandle::wait_for(int events) {
+  if (events == 0) {
+    uv_poll_stop(&poll);
+    return;
+  }
+  uv_poll_start(&poll, events, [](uv_poll_t* ready, int status, int what) {
+    const auto* self = static_cast<SocketHandle*>(ready->data);
+    if (self->owner == nullptr) return;
+    // libuv tells an error on the socket by a status and stops watching; recv() says which it is.
+    const bool failed = status < 0;
+    self->owner->on_ready(failed || (what & UV_READABLE) != 0,
+                          failed || (what & UV_WRITABLE) != 0);
+    if (failed && self->owner != nullptr) self->owner->on_watch_ended();
   });
 }
 
+void CloseThenFree::operator()(SocketHandle* handle) const {
+  handle->owner = nullptr;
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle->poll), [](uv_handle_t* closed) {
+    const std::unique_ptr<SocketHandle> last_owner(static_cast<SocketHandle*>(closed->data));
+  });
+  ::close(handle->fd);
+}
+
+OwnedHandle watch_socket(Loop& loop, int fd) {
+  auto handle = std::make_unique<SocketHandle>();
+  handle->fd = fd;
+  handle->poll.data = handle.get();
+  if (uv_poll_init_socket(loop.raw(), &handle->poll, fd) != 0) {
+    ::close(fd);
+    return nullptr;
+  }
+  return OwnedHandle(handle.release());
+}
+
 TcpStream::TcpStream(Loop& loop, OwnedHandle handle)
-    : Stream(loop.timers(), loop.buffers()), handle_(std::move(handle)) {
+    : Stream(loop.timers(), loop.buffers()),
+      handle_(std::move(handle)) {
   handle_->owner = this;
-  handle_->any.data = handle_.get();
-  uv_fileno(&handle_->any, &fd_);
   start_reading();
 }
 
 TcpStream::~TcpStream() {
   if (!reset_on_close_) return;
   const linger no_wait{1, 0};
-  setsockopt(fd_, SOL_SOCKET, SO_LINGER, &no_wait, sizeof no_wait);
-}
-
-// libuv reports an end after the last bytes also when it was a reset. The socket still knows: a
-// FIN that was received reads as an end, whatever came after it.
-bool TcpStream::was_reset() const {
-  char byte = 0;
-  return ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+  setsockopt(handle_->fd, SOL_SOCKET, SO_LINGER, &no_wait, sizeof no_wait);
 }
 
 void TcpStream::set_reading(bool on) {
-  if (on) {
-    uv_read_start(&handle_->stream, &TcpStream::on_alloc, &TcpStream::on_read);
-  } else {
-    uv_read_stop(&handle_->stream);
+  reading_ = on;
+  watch_for_more();
+}
+
+int TcpStream::wanted() const {
+  return (reading_ ? UV_READABLE : 0) | (queued_.empty() ? 0 : UV_WRITABLE);
+}
+
+// Changing the watch costs two system calls. It grows at once; it shrinks in on_ready(), when the
+// socket is ready for what nobody wants: a reader that pauses for a moment costs nothing.
+void TcpStream::watch_for_more() {
+  if ((wanted() & ~watched_) == 0) return;
+  watched_ = wanted();
+  handle_->wait_for(watched_);
+}
+
+void TcpStream::on_ready(bool readable, bool writable) {
+  const bool unwanted = (readable && !reading_) || (writable && queued_.empty());
+  if (unwanted && watched_ != wanted()) {
+    watched_ = wanted();
+    handle_->wait_for(watched_);
   }
+  const SocketHandle& handle = *handle_;
+  if (writable && !queued_.empty()) write_some();
+  // The awakened task may have destroyed this stream; the handle lives until the next turn.
+  if (readable && handle.owner == this && reading_) read_some();
 }
 
-void TcpStream::on_alloc(uv_handle_t* handle, std::size_t /*suggested*/, uv_buf_t* out) {
-  const auto* socket = static_cast<SocketHandle*>(handle->data);
-  const Buffer::Room room = socket->owner->input().prepare();
-  *out = uv_buf_init(room.data, static_cast<unsigned>(room.size));
+void TcpStream::on_watch_ended() {
+  watched_ = 0;
+  watch_for_more();
 }
 
-void TcpStream::on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* /*buffer*/) {
-  TcpStream* const self = static_cast<SocketHandle*>(handle->data)->owner;
+// The last thing that it does is to wake whoever waits, who may destroy this stream.
+void TcpStream::read_some() {
+  const Buffer::Room room = input().prepare();
+  const ssize_t count = ::recv(handle_->fd, room.data, room.size, MSG_DONTWAIT);
+  const int code = errno;
   if (count > 0) {
-    self->bytes_arrived(static_cast<std::size_t>(count));
-  } else if (count == 0) {
-    self->input().release_if_empty();
-  } else if (count == UV_EOF && !self->was_reset()) {
-    self->read_ended({Error::Kind::closed, Error::Side::self, 0, "peer closed the connection"});
+    bytes_arrived(static_cast<std::size_t>(count));
+    return;
+  }
+  if (count < 0 && (code == EAGAIN || code == EWOULDBLOCK || code == EINTR)) {
+    input().release_if_empty();
+    return;
+  }
+  set_reading(false);
+  if (count == 0) {
+    read_ended({Error::Kind::closed, Error::Side::self, 0, "peer closed the connection"});
   } else {
-    const int code = count == UV_EOF ? ECONNRESET : static_cast<int>(-count);
-    self->read_ended({Error::Kind::reset, Error::Side::self, code, "connection reset"});
+    read_ended({Error::Kind::reset, Error::Side::self, code, "connection reset"});
   }
 }
 
-// The socket itself and not uv_try_write(): send() is the shorter way through the kernel.
+void TcpStream::write_some() {
+  iovec rest{queued_.data() + queued_sent_, queued_.size() - queued_sent_};
+  const std::ptrdiff_t written = send_some(handle_->fd, &rest, 1);
+  if (written > 0) queued_sent_ += static_cast<std::size_t>(written);
+  if (written >= 0 && queued_sent_ < queued_.size()) return;
+  queued_ = std::string();
+  queued_sent_ = 0;
+  if (written < 0) {
+    write_ended(write_error(static_cast<int>(-written)));
+  } else {
+    write_ended(std::nullopt);
+  }
+}
+
 std::ptrdiff_t TcpStream::try_write(const Slices& bytes) {
   // Left over from a flow that gave up waiting: what comes now must not overtake it.
-  if (handle_->write_in_progress) return -EBUSY;
+  if (!queued_.empty()) return -EBUSY;
   std::array<iovec, std::tuple_size_v<decltype(Slices::pieces)>> pieces{};
   std::size_t count = 0;
   for (const std::string_view piece : bytes.pieces) {
@@ -79,62 +165,27 @@ std::ptrdiff_t TcpStream::try_write(const Slices& bytes) {
     // The kernel does not write through the pointer, its type only lacks the const.
     pieces[count++] = {const_cast<char*>(piece.data()), piece.size()};  // NOLINT
   }
-  if (count == 0) return 0;
-  ssize_t written = 0;
-  do {
-    if (count == 1) {
-      written = ::send(fd_, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } else {
-      msghdr message{};
-      message.msg_iov = pieces.data();
-      message.msg_iovlen = count;
-      written = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
-  } while (written < 0 && errno == EINTR);
-  if (written >= 0) return written;
-  return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+  return count == 0 ? 0 : send_some(handle_->fd, pieces.data(), count);
 }
 
 void TcpStream::queue_write(std::string rest) {
-  SocketHandle& socket = *handle_;
-  MCPLB_ASSERT(!socket.write_in_progress);
-  socket.writing = std::move(rest);
-  socket.write_in_progress = true;
-  socket.write_request.data = &socket;
-  const uv_buf_t buffer =
-      uv_buf_init(socket.writing.data(), static_cast<unsigned>(socket.writing.size()));
-  const int failed = uv_write(&socket.write_request, &socket.stream, &buffer, 1, &on_written);
-  if (failed != 0) on_written(&socket.write_request, failed);
+  queued_ = std::move(rest);
+  queued_sent_ = 0;
+  watch_for_more();
 }
 
-void TcpStream::on_written(uv_write_t* request, int status) {
-  auto* const socket = static_cast<SocketHandle*>(request->data);
-  socket->write_in_progress = false;
-  socket->writing = std::string();
-  TcpStream* const self = socket->owner;
-  if (self == nullptr) return;
-  if (status == 0) {
-    self->write_ended(std::nullopt);
-  } else {
-    self->write_ended(Error{Error::Kind::reset, Error::Side::self, -status,
-                            "connection broke while writing"});
-  }
-}
-
-void TcpStream::shutdown_write() {
-  handle_->shutdown_request.data = handle_.get();
-  uv_shutdown(&handle_->shutdown_request, &handle_->stream, [](uv_shutdown_t*, int) {});
-}
+void TcpStream::shutdown_write() { ::shutdown(handle_->fd, SHUT_WR); }
 
 bool TcpStream::is_quiet() {
   if (end() || !unread().empty()) return false;
   char byte = 0;
-  const ssize_t got = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t got = ::recv(handle_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 bool TcpStream::proves_nothing_delivered(std::uint64_t written_before) {
-  return end() && end()->kind == Error::Kind::closed && nothing_delivered(fd_, written_before);
+  return end() && end()->kind == Error::Kind::closed &&
+         nothing_delivered(handle_->fd, written_before);
 }
 
 }  // namespace mcplb::net

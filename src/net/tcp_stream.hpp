@@ -1,8 +1,9 @@
-// A Stream over a libuv TCP or pipe handle.
+// A Stream over a TCP or unix socket: our own recv() and send(), libuv's readiness.
 #pragma once
 
 #include <uv.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -11,24 +12,26 @@
 
 namespace mcplb::net {
 
-class TcpStream;
-
-// What libuv may still use after its owner has gone: freed in the close callback.
+// A socket and libuv's watch on it. The watch may still be in use after its owner has gone, so it
+// is an allocation of its own, freed in its close callback.
 struct SocketHandle {
-  union {
-    uv_handle_t any;
-    uv_stream_t stream;
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-  };
-  uv_connect_t connect_request{};
-  uv_write_t write_request{};
-  uv_shutdown_t shutdown_request{};
-  std::string writing;         // bytes of the one write in progress
-  TcpStream* owner = nullptr;  // cleared when the stream dies first
-  bool write_in_progress = false;
+  // Told what the socket is ready for. May destroy itself, and the handle with it.
+  class Owner {
+   public:
+    virtual void on_ready(bool readable, bool writable) = 0;
+    // The watch has ended, because there is an error on the socket; on_ready() was told before.
+    virtual void on_watch_ended() = 0;
 
-  SocketHandle() : tcp{} {}
+   protected:
+    ~Owner() = default;
+  };
+
+  uv_poll_t poll{};
+  int fd = -1;
+  Owner* owner = nullptr;  // cleared when the owner dies first
+
+  // Replaces what is waited for. Costs system calls when it changes: rarely called.
+  void wait_for(int events);
 };
 
 struct CloseThenFree {
@@ -36,7 +39,10 @@ struct CloseThenFree {
 };
 using OwnedHandle = std::unique_ptr<SocketHandle, CloseThenFree>;
 
-class TcpStream final : public Stream {
+// Takes over `fd`, which is closed with the handle or when this fails (null).
+OwnedHandle watch_socket(Loop& loop, int fd);
+
+class TcpStream final : public Stream, private SocketHandle::Owner {
  public:
   // `handle` is connected.
   TcpStream(Loop& loop, OwnedHandle handle);
@@ -51,13 +57,18 @@ class TcpStream final : public Stream {
   std::ptrdiff_t try_write(const Slices& bytes) override;
   void queue_write(std::string rest) override;
   void set_reading(bool on) override;
-  static void on_alloc(uv_handle_t* handle, std::size_t suggested, uv_buf_t* out);
-  static void on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer);
-  static void on_written(uv_write_t* request, int status);
-  bool was_reset() const;
+  void on_ready(bool readable, bool writable) override;
+  void on_watch_ended() override;
+  void read_some();
+  void write_some();
+  int wanted() const;
+  void watch_for_more();
 
   OwnedHandle handle_;
-  int fd_ = -1;  // the handle's
+  std::string queued_;           // of the one write that the socket did not take at once
+  std::size_t queued_sent_ = 0;  // bytes of it that are out
+  int watched_ = 0;  // what the handle waits for: what is wanted, or more for a while
+  bool reading_ = false;
   bool reset_on_close_ = false;
 };
 
