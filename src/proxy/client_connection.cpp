@@ -44,23 +44,17 @@ Task<void> ClientConnection::run() {
   }
   bool open = true;
   while (open) {
-    auto begun = co_await wait_for_request();
-    if (!begun) co_return;
+    if (stream_->unread().empty()) {
+      if (context_.stopping) co_return;
+      const milliseconds patience = context_.shared.client.client_idle_timeout;
+      context_.idle_connections.push_back(idle_);
+      auto begun = co_await stream_->more(context_.loop.timers().in(patience));
+      idle_.unlink();
+      if (!begun) co_return;
+    }
     auto reusable = co_await serve_one();
     open = reusable;
   }
-}
-
-Task<Result<void>> ClientConnection::wait_for_request() {
-  if (!stream_->unread().empty()) co_return {};
-  if (context_.stopping) {
-    co_return Error{Error::Kind::interrupted, Error::Side::self, 0, "the balancer stops"};
-  }
-  context_.idle_connections.push_back(idle_);
-  const Deadline deadline = context_.loop.timers().in(context_.shared.client.client_idle_timeout);
-  auto begun = co_await stream_->more(deadline);
-  idle_.unlink();
-  co_return begun;
 }
 
 // False when the connection ends with this request.
@@ -68,29 +62,35 @@ Task<bool> ClientConnection::serve_one() {
   BorrowedScratch borrowed(context_.scratch);
   Scratch& scratch = borrowed.get();
   const http::RequestHead& head = scratch.request.head;
-  const Deadline head_by = context_.loop.timers().in(context_.shared.client.head_timeout);
-  auto head_read = co_await reader_.read_head(scratch.request, head_by);
-  if (!head_read) {
-    const LocalReply reply = reply_to_bad_request(head_read.error());
+  auto taken = reader_.take_head(scratch.request);
+  if (!taken) {
+    const LocalReply reply = reply_to_bad_request(taken.error());
     co_await refuse(head, reply);
     co_return false;
+  }
+  if (!*taken) {
+    const Deadline head_by = context_.loop.timers().in(context_.shared.client.head_timeout);
+    auto read = co_await reader_.read_head(scratch.request, head_by);
+    if (!read) {
+      const LocalReply reply = reply_to_bad_request(read.error());
+      co_await refuse(head, reply);
+      co_return false;
+    }
   }
   const Route* route =
       context_.shared.router.find(client_.listener, head.authority, head.path);
-  const ForwardSettings defaults;
-  const ForwardSettings& forward =
-      route == nullptr ? defaults : context_.shared.pools[route->pool]->forward;
-  auto body_read = co_await reader_.read_body(scratch.request, forward.request_body);
-  if (!body_read) {
-    const LocalReply reply = reply_to_bad_request(body_read.error());
-    co_await refuse(head, reply);
-    co_return false;
+  if (!reader_.take_body(scratch.request)) {
+    const ForwardSettings defaults;
+    const ForwardSettings& forward =
+        route == nullptr ? defaults : context_.shared.pools[route->pool]->forward;
+    auto read = co_await reader_.read_body(scratch.request, forward.request_body);
+    if (!read) {
+      const LocalReply reply = reply_to_bad_request(read.error());
+      co_await refuse(head, reply);
+      co_return false;
+    }
   }
   if (stream_->end()) co_return false;
-  co_return co_await serve(scratch, route);
-}
-
-Task<bool> ClientConnection::serve(Scratch& scratch, const Route* route) {
   stream_->watch(this);
   Next next = Next::abort;
   {

@@ -45,9 +45,7 @@ class ClientConnection final : public Job, private net::Stream::Watcher {
 
  private:
   Task<void> run() override;
-  Task<Result<void>> wait_for_request();
   Task<bool> serve_one();
-  Task<bool> serve(Scratch& scratch, const Route* route);
   Task<void> refuse(const http::RequestHead& head, LocalReply reply);
   Task<void> linger();
   void on_bytes_unasked() override {}  // pipelined: read once the exchange is over

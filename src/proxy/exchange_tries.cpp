@@ -98,8 +98,17 @@ Task<Result<void>> Exchange::send_and_await_head() {
 Task<Result<void>> Exchange::read_final_head(Deadline deadline) {
   wire::ReplyReader& replies = lease_->replies;
   for (int interim = 0; interim <= limits::interim_replies_max; ++interim) {
-    auto head = co_await replies.read_head(request_.head.method, deadline);
-    if (!head) co_return head.error();
+    auto taken = replies.take_head(request_.head.method);
+    while (taken && !*taken) {
+      auto more = co_await replies.more(deadline);
+      if (!more) {
+        Error error = more.error();
+        error.side = Error::Side::backend;
+        co_return error;
+      }
+      taken = replies.take_head(request_.head.method);
+    }
+    if (!taken) co_return taken.error();
     const int status = replies.head().status;
     if (status >= 200) co_return {};
     if (status == 101) break;

@@ -33,7 +33,9 @@ Task<RelayEnd> Relay::run(std::string& head) {
     if (!part) co_return backend_failed(part.error());
     const bool has_bytes = !part->content.empty() || part->last || !head.empty();
     if (has_bytes || open_stream_.end_requested()) {
-      auto written = co_await write_part(head, *part);
+      const net::Slices bytes = frame(head, *part);
+      const Deadline stall = client_.timers().in(limits::client_write_stall);
+      auto written = co_await client_.write(bytes, stall);
       if (!written) co_return client_failed(written.error());
       head.clear();
     }
@@ -56,8 +58,8 @@ Task<RelayEnd> Relay::run(std::string& head) {
 }
 
 // Content, framed for the client, with the head before it and the end behind it where they fall
-// together: one write.
-Task<Result<void>> Relay::write_part(std::string& head, wire::ReplyReader::Part part) {
+// together: one write. May be nothing.
+net::Slices Relay::frame(std::string& head, const wire::ReplyReader::Part& part) {
   std::string_view content = part.content;
   if (tap_ != nullptr && !tap_->done() && !content.empty()) {
     tapped_.clear();
@@ -68,24 +70,22 @@ Task<Result<void>> Relay::write_part(std::string& head, wire::ReplyReader::Part 
   stopped_ = !part.last && open_stream_.end_requested() && events_.at_boundary();
   const bool ends = part.last || stopped_;
   const bool chunked = settings_.framing == ClientFraming::chunked;
-  const http::ChunkHeader chunk(content.size());
-  std::string trailers;
   net::Slices bytes;
   bytes.pieces[0] = head;
   bytes.pieces[2] = content;
   if (chunked && !content.empty()) {
-    bytes.pieces[1] = chunk.text();
+    chunk_ = http::ChunkHeader(content.size());
+    bytes.pieces[1] = chunk_.text();
     bytes.pieces[3] = ends ? crlf_and_last_chunk : crlf;
   } else if (chunked && ends) {
     bytes.pieces[3] = last_chunk;
   }
   if (chunked && part.last && settings_.trailers && !backend_.replies.trailers().empty()) {
-    trailers = content.empty() ? "0\r\n" : "\r\n0\r\n";
-    trailers += backend_.replies.trailers();
-    trailers += crlf;
-    bytes.pieces[3] = trailers;
+    trailers_ = content.empty() ? "0\r\n" : "\r\n0\r\n";
+    trailers_ += backend_.replies.trailers();
+    trailers_ += crlf;
+    bytes.pieces[3] = trailers_;
   }
-  if (bytes.size() == 0) co_return {};
   if (!head.empty() && content.size() <= limits::merged_body_bytes_max) {
     head.append(bytes.pieces[1]).append(content).append(bytes.pieces[3]);
     bytes = {};
@@ -93,8 +93,7 @@ Task<Result<void>> Relay::write_part(std::string& head, wire::ReplyReader::Part 
   }
   client_bytes_ += bytes.size();
   last_write_at_ = client_.timers().now();
-  const Deadline stall = client_.timers().in(limits::client_write_stall);
-  co_return co_await client_.write(bytes, stall);
+  return bytes;
 }
 
 Task<Result<void>> Relay::write_comment() {

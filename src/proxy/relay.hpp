@@ -12,6 +12,7 @@
 #include "mcplb/base/clock.hpp"
 #include "mcplb/base/result.hpp"
 #include "mcplb/cluster/lease.hpp"
+#include "mcplb/http/writer.hpp"
 #include "mcplb/mcp/sse.hpp"
 #include "mcplb/net/stream.hpp"
 #include "proxy/endpoint_tap.hpp"
@@ -51,7 +52,7 @@ class Relay {
 
  private:
   enum class Wait : std::uint8_t { more, heartbeat, end };
-  Task<Result<void>> write_part(std::string& head, wire::ReplyReader::Part part);
+  net::Slices frame(std::string& head, const wire::ReplyReader::Part& part);
   Task<Result<void>> write_comment();
   Deadline next_wake() const;
   Wait after_wait(const Error& error);
@@ -65,6 +66,8 @@ class Relay {
   mcp::SseScanner events_;
   EndpointTap* tap_ = nullptr;
   std::string tapped_;          // content that the tap has released
+  std::string trailers_;        // the last chunk with trailers behind it
+  http::ChunkHeader chunk_{0};  // of the piece that is being written
   TimePoint last_bytes_at_;     // of the backend
   TimePoint last_write_at_;     // to the client
   std::uint64_t& client_bytes_;  // what the client was sent; the exchange's, for its log line

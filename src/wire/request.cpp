@@ -34,7 +34,6 @@ void Request::clear() {
 }
 
 Task<Result<void>> RequestReader::read_head(Request& out, Deadline deadline) {
-  scanner_.reset();
   while (true) {
     auto taken = take_head(out);
     if (!taken) co_return taken.error();
@@ -57,8 +56,23 @@ Result<bool> RequestReader::take_head(Request& out) {
   if (*size == 0) return false;
   out.head_bytes.assign(stream_.unread().substr(0, *size));
   stream_.consume(*size);
+  scanner_.reset();
   auto parsed = http::parse_request_head(out.head_bytes, settings_, out.head);
   if (!parsed) return parsed.error();
+  return true;
+}
+
+bool RequestReader::take_body(Request& out) {
+  const http::RequestHead& head = out.head;
+  const bool no_body = head.framing == http::Framing::none;
+  const bool all_there = head.framing == http::Framing::length &&
+                         head.content_length <= stream_.unread().size() &&
+                         head.content_length <= settings_.request_bytes_max;
+  if (!no_body && !all_there) return false;
+  const auto size = static_cast<std::size_t>(no_body ? 0 : head.content_length);
+  out.body.reserve(size + Request::body_padding);
+  out.body.assign(stream_.unread().substr(0, size));
+  stream_.consume(size);
   return true;
 }
 

@@ -31,6 +31,8 @@ class ReplyReader {
   ReplyReader(const ReplyReader&) = delete;
   ReplyReader& operator=(const ReplyReader&) = delete;
 
+  // What has arrived already, without waiting: true when a head is whole.
+  Result<bool> take_head(http::Method request_method);
   // The next head: interim (1xx) or final. Errors have side backend: malformed, head_too_large,
   // timeout, closed, reset. After a time-out it may be called again: nothing is lost.
   Task<Result<void>> read_head(http::Method request_method, Deadline deadline);
@@ -53,8 +55,6 @@ class ReplyReader {
   void start_next();
 
  private:
-  Result<bool> take_head(http::Method request_method);
-
   net::Stream& stream_;
   const http::Settings& settings_;
   std::string head_bytes_;  // what the views in head_ point into

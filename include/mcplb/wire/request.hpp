@@ -33,6 +33,11 @@ class RequestReader {
   RequestReader(net::Stream& stream, const http::Settings& settings)
       : stream_(stream), settings_(settings) {}
 
+  // What has arrived already, without waiting: true when the head, or the body, is whole. Nearly
+  // every request comes in one piece, so that nothing below needs to be awaited.
+  Result<bool> take_head(Request& out);
+  bool take_body(Request& out);
+
   // The head; its bytes may have begun to arrive. `deadline` is for all of it.
   // Errors: malformed, head_too_large, timeout, closed, reset; side client.
   Task<Result<void>> read_head(Request& out, Deadline deadline);
@@ -41,8 +46,6 @@ class RequestReader {
   Task<Result<void>> read_body(Request& out, milliseconds between);
 
  private:
-  Result<bool> take_head(Request& out);
-
   net::Stream& stream_;
   const http::Settings& settings_;
   http::HeadScanner scanner_;
