@@ -1,8 +1,10 @@
 #include "cli.hpp"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -42,9 +44,14 @@ config::Outcome load(const Arguments& arguments) {
 
 int serve(const config::Loaded& loaded, bool is_demo) {
   std::signal(SIGPIPE, SIG_IGN);
-  log::start(loaded.settings.log, loaded.settings.instance);
-  for (const std::string& note : loaded.notes) {
-    log::event(LogLevel::info, "configuration_note", "note", note);
+  if (!log::start(loaded.settings.log, loaded.settings.instance)) {
+    std::fprintf(stderr, "log.access: %s cannot be opened: %s\n",
+                 loaded.settings.log.access.c_str(), std::strerror(errno));
+    return exit_failed;
+  }
+  if (!loaded.notes.empty()) {
+    log::event(LogLevel::info, "configuration_notes", "count", loaded.notes.size(), "see",
+               "mcplb check");
   }
   int code = exit_fine;
   {
@@ -138,12 +145,18 @@ int run_command_line(int argc, char** argv) {
   add_sources(*run_it, arguments);
   add_sources(*check_it, arguments);
   for (CLI::App* command : {run_it, demo_it, check_it}) add_flags(*command, arguments);
+  app.set_version_flag("--version", "mcplb " MCPLB_VERSION, "print the version");
   const auto* schema_it = app.add_subcommand("schema", "print the JSON Schema of the file");
   const auto* version_it = app.add_subcommand("version", "print the version");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? exit_fine : exit_usage;
+  }
+  const bool has_sources = !arguments.files.empty() || !arguments.backends.empty();
+  if (has_sources && (*version_it || *schema_it || *demo_it)) {
+    std::fprintf(stderr, "-c and --backend are for run and check\n");
+    return exit_usage;
   }
   if (*version_it) {
     print("mcplb " MCPLB_VERSION "\n");

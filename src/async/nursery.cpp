@@ -23,8 +23,8 @@ void Job::cancel_soon() {
 void Job::on_done(void* job) { static_cast<Job*>(job)->cancel_soon(); }
 
 Nursery::~Nursery() {
-  while (!running_.empty()) destroy(running_.front());
-  while (!doomed_.empty()) destroy(doomed_.front());
+  // Ending a job may spawn another.
+  while (size_ > 0) destroy(running_.empty() ? doomed_.front() : running_.front());
 }
 
 Job& Nursery::spawn(std::unique_ptr<Job> job) {

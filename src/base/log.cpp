@@ -30,18 +30,39 @@ std::string_view level_name(LogLevel level) {
   return "info";
 }
 
+// The length of the UTF-8 sequence (RFC 3629) of several bytes that `text` begins with; 0: none.
+std::size_t utf8_sequence(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  const std::size_t size = lead >= 0xf0 ? 4 : (lead >= 0xe0 ? 3 : 2);
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return 0;
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  const bool overlong = (lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xf0 && byte(1) < 0x90);
+  const bool surrogate = lead == 0xed && byte(1) > 0x9f;
+  const bool beyond = lead == 0xf4 && byte(1) > 0x8f;
+  return overlong || surrogate || beyond ? 0 : size;
+}
+
 void append_json_string(std::string& out, std::string_view text) {
   static constexpr char digits[] = "0123456789abcdef";
   out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
-      out += c;
+  while (!text.empty()) {
+    const auto byte = static_cast<unsigned char>(text.front());
+    std::size_t used = 1;
+    if (byte >= 0x80) {
+      used = utf8_sequence(text);
+      out += used == 0 ? "\\ufffd" : text.substr(0, used);
+      used = used == 0 ? 1 : used;
+    } else if (byte >= 0x20 && byte != 0x7f && byte != '"' && byte != '\\') {
+      out += text.front();
     } else {
       out += "\\u00";
       out += digits[byte >> 4];
       out += digits[byte & 15];
     }
+    text.remove_prefix(used);
   }
   out += '"';
 }
@@ -71,16 +92,20 @@ void write_all(int fd, std::string_view bytes) {
 // Two queues of finished lines and the thread that writes them.
 class Writer {
  public:
-  void start(const LogSettings& settings, std::string_view instance) {
+  bool start(const LogSettings& settings, std::string_view instance) {
     stop();
     settings_ = settings;
     instance_ = instance;
     level_.store(settings.level, std::memory_order_relaxed);
     access_fd_ = -1;
     if (settings.access == "stdout") access_fd_ = STDOUT_FILENO;
-    if (settings.access != "off" && settings.access != "stdout") open_access_file();
+    if (writes_file()) {
+      access_fd_ = open_access_file();
+      if (access_fd_ < 0) return false;
+    }
     stopping_ = false;
     thread_ = std::thread([this] { run(); });
+    return true;
   }
 
   void stop() {
@@ -119,12 +144,19 @@ class Writer {
   const std::string& instance() const { return instance_; }
 
  private:
-  void open_access_file() {
-    access_fd_ = ::open(settings_.access.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    if (access_fd_ < 0) {
-      std::fprintf(stderr, "access log %s cannot be opened: %s\n", settings_.access.c_str(),
-                   std::strerror(errno));
+  bool writes_file() const { return settings_.access != "off" && settings_.access != "stdout"; }
+  int open_access_file() const {
+    return ::open(settings_.access.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  }
+  void reopen_access_file() {
+    const int opened = open_access_file();
+    if (opened < 0) {
+      log::event(LogLevel::error, "access_log_failed", "path", settings_.access, "why",
+                 std::strerror(errno), "consequence", "lines go on to the old file");
+      return;
     }
+    ::close(access_fd_);
+    access_fd_ = opened;
   }
 
   void run() {
@@ -139,10 +171,7 @@ class Writer {
       lock.unlock();
       write_all(STDERR_FILENO, events);
       if (access_fd_ >= 0) write_all(access_fd_, accesses);
-      if (reopen && access_fd_ > STDERR_FILENO) {
-        ::close(access_fd_);
-        open_access_file();
-      }
+      if (reopen && writes_file()) reopen_access_file();
       if (last) return;
       lock.lock();
     }
@@ -208,8 +237,8 @@ LogFields& LogFields::add_number(std::string_view key, std::int64_t value) {
 
 namespace log {
 
-void start(const LogSettings& settings, std::string_view instance) {
-  writer().start(settings, instance);
+bool start(const LogSettings& settings, std::string_view instance) {
+  return writer().start(settings, instance);
 }
 void stop() { writer().stop(); }
 void reopen() { writer().reopen(); }

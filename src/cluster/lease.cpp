@@ -78,7 +78,7 @@ std::unique_ptr<Connection> ConnectionPool::take() {
 
 void ConnectionPool::put(std::unique_ptr<Connection> connection) {
   const net::Stream& stream = *connection->stream;
-  if (stream.end() || !stream.unread().empty()) return;
+  if (stream.end() || !stream.unread().empty() || stream.write_pending()) return;
   const milliseconds horizon = backend_.idle_horizon(settings_.idle, timers_.now());
   if (horizon <= milliseconds(0) || settings_.max_idle_per_backend <= 0) return;
   connection->reused = true;

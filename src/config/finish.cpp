@@ -54,8 +54,8 @@ class Finisher {
     if (is_empty_list(pools)) {
       complain("pools", "nothing configured: pools[].backends is missing");
     }
-    for (std::size_t i = 0; i < settings_.pools.size(); ++i)
-      finish_pool(i);
+    for (std::size_t i = 0; i < settings_.pools.size(); ++i) finish_pool(i);
+    check_shadowed_routes();
   }
 
  private:
@@ -107,6 +107,21 @@ class Finisher {
     }
     check_routes(pool, path);
     finish_backends(pool, path);
+  }
+
+  // Of two equal routes the second would never match: mostly a second pool without routes.
+  void check_shadowed_routes() {
+    std::map<std::tuple<std::string, std::string, std::string>, std::string> seen;
+    for (std::size_t p = 0; p < settings_.pools.size(); ++p) {
+      const std::string pool = at_index("pools", p);
+      const auto& routes = settings_.pools[p].routes;
+      for (std::size_t r = 0; r < routes.size(); ++r) {
+        const std::string path = at_index(pool + ".routes", r);
+        const auto [first, added] =
+            seen.try_emplace({routes[r].listener, routes[r].host, routes[r].path}, path);
+        if (!added) complain(path, path + " matches the same requests as " + first->second);
+      }
+    }
   }
 
   void check_routes(const PoolSettings& pool, const std::string& pool_path) {
@@ -177,20 +192,6 @@ class Notes {
   std::vector<std::string> notes_;
 };
 
-// Two equal routes are no error, because pools may be prepared before traffic moves to them.
-void note_shadowed_routes(const Settings& settings, std::vector<std::string>& notes) {
-  std::map<std::tuple<std::string, std::string, std::string>, std::string> seen;
-  for (std::size_t p = 0; p < settings.pools.size(); ++p) {
-    const auto& routes = settings.pools[p].routes;
-    for (std::size_t r = 0; r < routes.size(); ++r) {
-      const std::string path = at_index(at_index("pools", p) + ".routes", r);
-      const auto [first, added] =
-          seen.try_emplace({routes[r].listener, routes[r].host, routes[r].path}, path);
-      if (!added) notes.push_back(path + ": " + first->second + " matches the same requests");
-    }
-  }
-}
-
 }  // namespace
 
 void finish_settings(const Node& root, Settings& settings, Report& report) {
@@ -201,7 +202,6 @@ std::vector<std::string> notes_on(const Settings& settings) {
   Notes visitor;
   visitor.visit("", "", &settings);
   std::vector<std::string> notes = visitor.take();
-  note_shadowed_routes(settings, notes);
   return notes;
 }
 

@@ -151,7 +151,7 @@ constexpr Row rows[] = {
     choice("listeners[].tls.min_version", nowhere, tls_versions, "The oldest version to accept.")
         .not_built("1.2"),
 
-    section("admin", "The dashboard, metrics and the admin API."),
+    section("admin", "The admin API: the health of the balancer and its backends."),
     text("admin.address", at<&Settings::admin, &admin::Settings::address>,
          "Where it listens. Not loopback: a token is required.")
         .checked(check_listen_address),

@@ -57,7 +57,9 @@ class LookupAwaiter final : private Timer {
       }
     }
     uv_freeaddrinfo(found);
-    if (self != nullptr) self->finish(status);
+    if (self == nullptr) return;
+    self->lookup_ = nullptr;
+    self->finish(status);
   }
   void on_timer() override { finish(UV_ETIMEDOUT); }
   void finish(int status) {
@@ -67,7 +69,10 @@ class LookupAwaiter final : private Timer {
     waiting_.resume();
   }
   void forget() {
-    if (lookup_ != nullptr) std::exchange(lookup_, nullptr)->waiter = nullptr;
+    if (lookup_ == nullptr) return;
+    lookup_->waiter = nullptr;
+    // One that is still queued ends with UV_ECANCELED; on_done() frees it either way.
+    uv_cancel(reinterpret_cast<uv_req_t*>(&std::exchange(lookup_, nullptr)->request));
   }
 
   Loop& loop_;

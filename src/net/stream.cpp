@@ -26,6 +26,8 @@ void Stream::bytes_arrived(std::size_t count) {
   }
   if (reader_ != nullptr) {
     reader_->complete({});
+  } else if (writer_ != nullptr && writer_->terms_.until_answer) {
+    writer_->complete({});
   } else if (watcher_ != nullptr) {
     watcher_->on_bytes_unasked();
   }
@@ -38,6 +40,8 @@ void Stream::read_ended(Error error) {
   end_ = error;
   if (reader_ != nullptr) {
     reader_->complete(error);
+  } else if (writer_ != nullptr && writer_->terms_.until_answer) {
+    writer_->complete({});  // whoever reads next learns of the end
   } else if (watcher_ != nullptr) {
     watcher_->on_peer_gone();
   }
@@ -108,7 +112,8 @@ void Stream::WriteAwaiter::await_suspend(std::coroutine_handle<> waiting) {
   }
   waiting_ = waiting;
   stream_.writer_ = this;
-  stream_.timers_.arm(*this, deadline_);
+  stream_.timers_.arm(*this, terms_.deadline);
+  unacknowledged_ = stream_.unacknowledged();
   stream_.queue_write(std::move(rest));
 }
 
@@ -120,6 +125,14 @@ void Stream::WriteAwaiter::complete(Result<void> result) {
 }
 
 void Stream::WriteAwaiter::on_timer() {
+  const std::size_t unacknowledged = stream_.unacknowledged();
+  // The socket says "writable" only when a good part of its buffer is free again: a peer that
+  // reads slowly is seen by what it has acknowledged meanwhile.
+  if (terms_.patience.count() > 0 && unacknowledged < unacknowledged_) {
+    unacknowledged_ = unacknowledged;
+    stream_.timers_.arm(*this, stream_.timers_.in(terms_.patience));
+    return;
+  }
   complete(Error{Error::Kind::timeout, Error::Side::self, 0, "peer takes no bytes"});
 }
 

@@ -1,5 +1,7 @@
 #include "net/tcp_stream.hpp"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -110,9 +112,11 @@ void TcpStream::on_ready(bool readable, bool writable) {
     handle_->wait_for(watched_);
   }
   const SocketHandle& handle = *handle_;
-  if (writable && !queued_.empty()) write_some();
+  // Input first: a peer that answers and closes before it has read all makes the write fail, and
+  // its answer counts.
+  if (readable && reading_) read_some();
   // The awakened task may have destroyed this stream; the handle lives until the next turn.
-  if (readable && handle.owner == this && reading_) read_some();
+  if (handle.owner == this && writable && !queued_.empty()) write_some();
 }
 
 void TcpStream::on_watch_ended() {
@@ -134,10 +138,11 @@ void TcpStream::read_some() {
     return;
   }
   set_reading(false);
-  if (count == 0) {
+  if (count == 0 && broken_ == 0) {
     read_ended({Error::Kind::closed, Error::Side::self, 0, "peer closed the connection"});
   } else {
-    read_ended({Error::Kind::reset, Error::Side::self, code, "connection reset"});
+    const int why = broken_ != 0 ? broken_ : code;
+    read_ended({Error::Kind::reset, Error::Side::self, why, "connection reset"});
   }
 }
 
@@ -148,11 +153,18 @@ void TcpStream::write_some() {
   if (written >= 0 && queued_sent_ < queued_.size()) return;
   queued_ = std::string();
   queued_sent_ = 0;
+  if (written < 0) broken_ = static_cast<int>(-written);
   if (written < 0) {
     write_ended(write_error(static_cast<int>(-written)));
   } else {
     write_ended(std::nullopt);
   }
+}
+
+std::size_t TcpStream::unacknowledged() const {
+  int bytes = 0;
+  if (::ioctl(handle_->fd, SIOCOUTQ, &bytes) != 0 || bytes < 0) return 0;
+  return static_cast<std::size_t>(bytes) + queued_.size() - queued_sent_;
 }
 
 std::ptrdiff_t TcpStream::try_write(const Slices& bytes) {

@@ -49,11 +49,13 @@ class TcpStream final : public Stream, private SocketHandle::Owner {
   ~TcpStream() override;
 
   void shutdown_write() override;
-  void reset_on_close() override { reset_on_close_ = true; }
+  void reset_on_close(bool on) override { reset_on_close_ = on; }
+  bool write_pending() const override { return !queued_.empty(); }
   bool is_quiet() override;
   bool proves_nothing_delivered(std::uint64_t written_before) override;
 
  private:
+  std::size_t unacknowledged() const override;
   std::ptrdiff_t try_write(const Slices& bytes) override;
   void queue_write(std::string rest) override;
   void set_reading(bool on) override;
@@ -67,6 +69,7 @@ class TcpStream final : public Stream, private SocketHandle::Owner {
   OwnedHandle handle_;
   std::string queued_;           // of the one write that the socket did not take at once
   std::size_t queued_sent_ = 0;  // bytes of it that are out
+  int broken_ = 0;   // errno of a write that failed: the next end is a reset
   int watched_ = 0;  // what the handle waits for: what is wanted, or more for a while
   bool reading_ = false;
   bool reset_on_close_ = false;

@@ -1,6 +1,8 @@
 #include "proxy/access_log.hpp"
 
+#include <algorithm>
 #include <array>
+#include <string>
 
 #include "mcplb/base/clock.hpp"
 #include "mcplb/base/hash.hpp"
@@ -10,6 +12,30 @@ namespace mcplb::proxy {
 namespace {
 
 std::string_view or_dash(std::string_view text) { return text.empty() ? "-" : text; }
+
+// A task id may work like a key, and a URI may carry credentials or tokens: the log shows neither.
+std::string loggable_name(const mcp::Message& message) {
+  switch (message.method) {
+    case mcp::Method::tasks_get:
+    case mcp::Method::tasks_result:
+    case mcp::Method::tasks_cancel:
+    case mcp::Method::tasks_update:
+      return message.name.empty() ? "-" : hashed_for_log(message.name);
+    case mcp::Method::resources_read:
+    case mcp::Method::resources_subscribe:
+    case mcp::Method::resources_unsubscribe: break;
+    default: return std::string(or_dash(message.name));
+  }
+  std::string_view uri = message.name;
+  uri = uri.substr(0, uri.find_first_of("?#"));
+  const std::size_t scheme_end = uri.find("://");
+  if (scheme_end == std::string_view::npos) return std::string(or_dash(uri));
+  const std::size_t authority = scheme_end + 3;
+  const std::size_t path = std::min(uri.find('/', authority), uri.size());
+  const std::size_t at = uri.substr(0, path).rfind('@');
+  if (at == std::string_view::npos || at < authority) return std::string(or_dash(uri));
+  return std::string(uri.substr(0, authority)) + std::string(uri.substr(at + 1));
+}
 
 }  // namespace
 
@@ -30,7 +56,7 @@ void write_access_line(const AccessRecord& record) {
   fields.add("method", is_mcp && message.method != mcp::Method::none
                            ? mcp::to_string(message.method)
                            : or_dash(record.http_method));
-  fields.add("name", or_dash(message.name));
+  fields.add("name", loggable_name(message));
   fields.add("session", session);
   fields.add("status", record.status);
   fields.add("reason", record.reason == Reason::none ? "-" : to_string(record.reason));

@@ -37,9 +37,11 @@ ClientConnection::ClientConnection(Context& context, std::unique_ptr<net::Stream
 Task<void> ClientConnection::run() {
   if (count_.total() > context_.shared.client.client_connections_max) {
     count_limit_hit(Limit::client_connections);
-    const http::RequestHead unread;
+    count_.leave_process();
+    Scratch unread;
+    unread.request.head.method = http::Method::post;  // most likely; nothing has been read
     const LocalReply reply{Reason::overloaded, "limits.client_connections_max is reached", {}};
-    co_await refuse(unread, reply);
+    co_await refuse(unread, nullptr, reply);
     co_return;
   }
   bool open = true;
@@ -65,7 +67,7 @@ Task<bool> ClientConnection::serve_one() {
   auto taken = reader_.take_head(scratch.request);
   if (!taken) {
     const LocalReply reply = reply_to_bad_request(taken.error());
-    co_await refuse(head, reply);
+    co_await refuse(scratch, nullptr, reply);
     co_return false;
   }
   if (!*taken) {
@@ -73,7 +75,7 @@ Task<bool> ClientConnection::serve_one() {
     auto read = co_await reader_.read_head(scratch.request, head_by);
     if (!read) {
       const LocalReply reply = reply_to_bad_request(read.error());
-      co_await refuse(head, reply);
+      co_await refuse(scratch, nullptr, reply);
       co_return false;
     }
   }
@@ -86,7 +88,7 @@ Task<bool> ClientConnection::serve_one() {
     auto read = co_await reader_.read_body(scratch.request, forward.request_body);
     if (!read) {
       const LocalReply reply = reply_to_bad_request(read.error());
-      co_await refuse(head, reply);
+      co_await refuse(scratch, route, reply);
       co_return false;
     }
   }
@@ -105,17 +107,28 @@ Task<bool> ClientConnection::serve_one() {
 
 // Answers what could not be read as a request; the connection ends, because where the next
 // request would begin is not known.
-Task<void> ClientConnection::refuse(const http::RequestHead& head, LocalReply reply) {
+Task<void> ClientConnection::refuse(Scratch& scratch, const Route* route, LocalReply reply) {
   if (stream_->end()) co_return;
+  http::RequestHead& head = scratch.request.head;
+  // Also a head that broke a rule tells that it is a POST, which gets its answer as JSON-RPC.
+  const std::string_view bytes_of_head =
+      scratch.request.head_bytes.empty() ? stream_->unread() : scratch.request.head_bytes;
+  if (head.method_text.empty() && bytes_of_head.starts_with("POST ")) {
+    head.method = http::Method::post;
+    head.method_text = bytes_of_head.substr(0, 4);
+  }
+  set_request_id(scratch, client_.trusted);
   AccessRecord record;
-  const mcp::Message nothing;
-  record.message = &nothing;
+  record.message = &scratch.message;
+  record.request_id = scratch.request_id;
   record.client = client_.ip;
+  if (route != nullptr) record.pool = context_.shared.pools[route->pool]->pool.name();
   record.http_method = head.method_text;
   record.status = status_of(reply.reason);
   record.reason = reply.reason;
   record.end = {reply.reason == Reason::overloaded ? 'P' : 'C', 'R'};
-  const std::string bytes = render(reply, head, {}, {}, true);
+  record.bytes_in = scratch.request.head_bytes.size() + scratch.request.body.size();
+  const std::string bytes = render(reply, head, {}, scratch.request_id, true);
   record.bytes_out = bytes.size();
   write_access_line(record);
   const Deadline stall = context_.loop.timers().in(limits::client_write_stall);

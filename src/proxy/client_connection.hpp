@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <utility>
 
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/net/stream.hpp"
@@ -24,6 +25,11 @@ class ConnectionCount {
   }
   ~ConnectionCount() {
     worker_.fetch_sub(1, std::memory_order_relaxed);
+    leave_process();
+  }
+  // A connection that is refused takes nobody's place while it lingers.
+  void leave_process() {
+    if (std::exchange(left_, true)) return;
     process_.fetch_sub(1, std::memory_order_relaxed);
   }
   ConnectionCount(const ConnectionCount&) = delete;
@@ -35,6 +41,7 @@ class ConnectionCount {
   std::atomic<std::size_t>& worker_;
   std::atomic<std::size_t>& process_;
   std::size_t total_ = 0;
+  bool left_ = false;
 };
 
 class ClientConnection final : public Job, private net::Stream::Watcher {
@@ -46,7 +53,7 @@ class ClientConnection final : public Job, private net::Stream::Watcher {
  private:
   Task<void> run() override;
   Task<bool> serve_one();
-  Task<void> refuse(const http::RequestHead& head, LocalReply reply);
+  Task<void> refuse(Scratch& scratch, const Route* route, LocalReply reply);
   Task<void> linger();
   void on_bytes_unasked() override {}  // pipelined: read once the exchange is over
   void on_peer_gone() override { cancel_soon(); }

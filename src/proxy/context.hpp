@@ -53,6 +53,9 @@ struct Scratch {
   }
 };
 
+// The trusted peer's X-Request-Id, or a new one.
+void set_request_id(Scratch& scratch, bool trusted);
+
 // Finished scratch, kept with the memory that it has grown.
 class ScratchStore {
  public:

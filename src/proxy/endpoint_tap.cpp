@@ -20,7 +20,10 @@ void EndpointTap::feed(std::string_view content, std::string& out) {
   mcp::EndpointEvent event;
   const mcp::EndpointSearch search = mcp::find_endpoint_event(held_, event);
   const bool too_long = held_.size() > limits::endpoint_event_bytes_max;
-  if (search == mcp::EndpointSearch::need_more && !too_long) return;
+  if (search == mcp::EndpointSearch::need_more && !too_long) {
+    pass_comments(out);
+    return;
+  }
   done_ = true;
   if (search == mcp::EndpointSearch::found) {
     pass_event(event, out);
@@ -28,6 +31,27 @@ void EndpointTap::feed(std::string_view content, std::string& out) {
     out += held_;
   }
   held_ = std::string();
+}
+
+void EndpointTap::finish(std::string& out) {
+  done_ = true;
+  out += held_;
+  held_ = std::string();
+}
+
+// Whole comment and empty lines before the event are not part of it: they keep the client awake.
+void EndpointTap::pass_comments(std::string& out) {
+  std::size_t settled = 0;
+  while (true) {
+    const std::size_t end = held_.find_first_of("\r\n", settled);
+    // A CR that comes last may have its LF still to come.
+    if (end == std::string::npos || (held_[end] == '\r' && end + 1 == held_.size())) break;
+    const bool is_comment = end == settled || held_[settled] == ':';
+    if (!is_comment) break;
+    settled = end + (held_.compare(end, 2, "\r\n") == 0 ? 2 : 1);
+  }
+  out.append(held_, 0, settled);
+  held_.erase(0, settled);
 }
 
 void EndpointTap::pass_event(const mcp::EndpointEvent& event, std::string& out) {

@@ -18,10 +18,13 @@ class EndpointTap {
 
   // Takes content of the stream and appends what may go on to `out`.
   void feed(std::string_view content, std::string& out);
+  // The stream has ended: what was held goes on.
+  void finish(std::string& out);
   // The event was found or is absent: nothing is held any more.
   bool done() const { return done_; }
 
  private:
+  void pass_comments(std::string& out);
   void pass_event(const mcp::EndpointEvent& event, std::string& out);
 
   std::string prefix_;

@@ -18,18 +18,16 @@ Exchange::Exchange(Context& context, const ClientInfo& client, net::Stream& stre
       client_(client),
       stream_(stream),
       scratch_(scratch),
+      client_ip_(client.trusted ? forwarded_client(scratch.request.head.fields,
+                                                   context.shared.trusted, client.ip)
+                                : std::string_view(client.ip)),
       request_(scratch.request),
       message_(scratch.message),
       request_id_(scratch.request_id),
       backend_head_(scratch.backend_head),
       route_(route),
       started_us_(phase_clock_us()) {
-  const std::string_view given = request_.head.fields.get(Name::x_request_id);
-  if (client.trusted && !given.empty()) {
-    request_id_ = given;
-  } else {
-    append_request_id(request_id_);
-  }
+  set_request_id(scratch, client.trusted);
   record_.message = &message_;
   record_.end = {'P', 'Q'};
   record_.bytes_in = request_.head_bytes.size() + request_.body.size();
@@ -49,10 +47,10 @@ Exchange::~Exchange() {
   }
   if (endpoint_learned_) {
     use_.end();
-    pool_->shared.endpoint_sessions.forget(endpoint_session_);
+    pool_->shared.endpoint_sessions.forget_unused(endpoint_session_);
   }
   record_.request_id = request_id_;
-  record_.client = client_.ip;
+  record_.client = client_ip_;
   if (pool_ != nullptr) record_.pool = pool_->shared.pool.name();
   if (backend_ != nullptr) record_.backend = backend_->name();
   record_.http_method = request_.head.method_text;
@@ -70,7 +68,10 @@ Task<Next> Exchange::run() {
     co_return co_await answer(reply);
   }
   auto conflict = learn();
-  if (conflict) co_return co_await answer(*conflict);
+  if (conflict) {
+    record_.end = {'S', 'H'};
+    co_return co_await answer(*conflict);
+  }
   co_return co_await forward_reply();
 }
 
@@ -142,7 +143,7 @@ std::uint64_t Exchange::affinity_key() const {
   std::string_view key;
   switch (settings.hash_on.source) {
     case cluster::HashOn::Source::session: key = message_.session; break;
-    case cluster::HashOn::Source::client_ip: key = client_.ip; break;
+    case cluster::HashOn::Source::client_ip: key = client_ip_; break;
     case cluster::HashOn::Source::header:
       key = request_.head.fields.get(settings.hash_on.name);
       break;
@@ -172,14 +173,15 @@ void Exchange::build_backend_head() {
   forwarding.body_bytes = request_.body.size();
   forwarding.client_trusted = client_.trusted;
   forwarding.is_mcp = message_.era != mcp::Era::none;
-  forwarding.default_host = pool_->shared.pool.name();
+  const std::string backend_host =
+      candidates_[0]->host() + ":" + std::to_string(candidates_[0]->port());
+  forwarding.default_host = backend_host;
   append_backend_head(backend_head_, request_.head, forwarding);
   if (request_.body.size() <= limits::merged_body_bytes_max) backend_head_ += request_.body;
 }
 
 LocalReply Exchange::reply_for(const Error& error) {
-  const Outcome outcome =
-      attempt_.connected && !attempt_.nothing_delivered ? Outcome::unknown : Outcome::not_sent;
+  const Outcome outcome = maybe_delivered_ ? Outcome::unknown : Outcome::not_sent;
   record_.end = {'S', attempt_.connected ? 'H' : 'C'};
   if (error.side == Error::Side::client) {
     record_.end = {'C', 'H'};
@@ -225,6 +227,12 @@ std::optional<LocalReply> Exchange::learn() {
                       Outcome::unknown};
   }
   const auto learned = shared.sessions.learn(id, backend_->id(), context_.loop.now(), use_);
+  if (learned == session::Directory::Learned::refused) {
+    log::event(LogLevel::error, "session_id_too_long", "backend", backend_->name(), "bytes",
+               id.size());
+    return LocalReply{Reason::backend_lost, "the backend minted a session id that is too long",
+                      Outcome::unknown};
+  }
   if (learned != session::Directory::Learned::conflict) return std::nullopt;
   log::event(LogLevel::error, "session_conflict", "pool", shared.pool.name(), "backend",
              backend_->name(), "session", hashed_for_log(id));
@@ -239,7 +247,8 @@ void Exchange::learn_endpoint(std::string_view session) {
                backend_->name(), "session", hashed_for_log(session));
     return;
   }
-  endpoint_learned_ = learned == session::Directory::Learned::added;
+  endpoint_learned_ = learned == session::Directory::Learned::added ||
+                      learned == session::Directory::Learned::known;
   endpoint_session_ = session;
 }
 

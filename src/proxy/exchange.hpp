@@ -71,7 +71,7 @@ class Exchange {
   void learn_endpoint(std::string_view session);
   void build_client_head(ClientFraming framing, bool close);
   Task<Next> forward_reply();
-  Next conclude(RelayEnd end, ClientFraming framing);
+  Next conclude(RelayEnd end);
   Task<Next> answer(LocalReply reply);
 
   const http::ReplyHead& backend_reply() const { return lease_->replies.head(); }
@@ -82,6 +82,7 @@ class Exchange {
   const ClientInfo& client_;
   net::Stream& stream_;
   Scratch& scratch_;
+  const std::string_view client_ip_;  // behind trusted proxies the one that they name
   wire::Request& request_;  // these four are the scratch's
   mcp::Message& message_;
   std::string& request_id_;
@@ -97,6 +98,7 @@ class Exchange {
   cluster::Lease lease_;
   std::uint64_t written_before_ = 0;  // on the leased connection, before this request
   Attempt attempt_;
+  bool maybe_delivered_ = false;      // by any try
   bool awaiting_head_ = false;
   bool endpoint_learned_ = false;
   std::string endpoint_session_;  // dropped when the stream ends

@@ -46,13 +46,18 @@ Task<Next> Exchange::forward_reply() {
   RelaySettings settings;
   settings.framing = framing;
   settings.event_stream = may_insert_comments(head);
+  settings.ends_on_stop = request_.head.method != http::Method::post ||
+                          message_.method == mcp::Method::subscriptions_listen;
   settings.trailers = request_.head.accepts_trailers;
   settings.heartbeat = pool_->shared.forward.heartbeat;
   settings.stream_idle = pool_->shared.forward.stream_idle;
   if (settings.event_stream) request_.body = std::string();  // streams stay open for hours
   build_client_head(framing, close);
   record_.end = {'C', 'D'};
-  Relay relay(stream_, *lease_, context_.streams, settings, record_.bytes_out);
+  // Without framing an end in the middle would look like the end: it is a reset until it is one.
+  if (framing == ClientFraming::until_close) stream_.reset_on_close(true);
+  std::optional<Relay> relay(std::in_place, stream_, *lease_, context_.streams, settings,
+                             record_.bytes_out);
   std::optional<EndpointTap> tap;
   const bool may_announce = message_.kind == mcp::Kind::stream && message_.session.empty() &&
                             settings.event_stream && head.status == 200;
@@ -60,36 +65,40 @@ Task<Next> Exchange::forward_reply() {
     const bool stripped = route_->match.strip_prefix && route_->match.path != "/";
     tap.emplace(stripped ? route_->match.path : std::string(),
                 [this](std::string_view session) { learn_endpoint(session); });
-    relay.tap_endpoint(*tap);
+    relay->tap_endpoint(*tap);
   }
-  auto end = co_await relay.run(scratch_.client_head);
+  auto end = co_await relay->run(scratch_.client_head);
   if (end == RelayEnd::not_begun) {
     record_.end = {'S', 'D'};
-    const LocalReply lost{Reason::backend_lost, relay.error().what, Outcome::unknown};
+    const LocalReply lost{Reason::backend_lost, relay->error().what, Outcome::unknown};
+    relay.reset();  // it refers to the connection that answer() closes
+    stream_.reset_on_close(false);
     co_return co_await answer(lost);
   }
-  const Next next = conclude(end, framing);
+  const Next next = conclude(end);
   co_return next == Next::reuse && close ? Next::close : next;
 }
 
-Next Exchange::conclude(RelayEnd end, ClientFraming framing) {
+Next Exchange::conclude(RelayEnd end) {
   switch (end) {
     case RelayEnd::complete:
       record_.end = {'-', '-'};
+      stream_.reset_on_close(false);
       if (lease_->replies.reusable()) {
         const std::uint64_t hint = backend_reply().keep_alive_timeout_s;
         if (hint > 0) backend_->note_keep_alive_hint(hint);
         lease_.keep();
       }
       return Next::reuse;
-    case RelayEnd::stopped: record_.end = {'P', 'D'}; return Next::close;
+    case RelayEnd::stopped:
+      record_.end = {'P', 'D'};
+      stream_.reset_on_close(false);
+      return Next::close;
     case RelayEnd::client_gone: record_.end = {'C', 'D'}; return Next::abort;
     case RelayEnd::backend_broke:
     case RelayEnd::not_begun: break;
   }
   record_.end = {'S', 'D'};
-  // Without framing a clean close would look like a clean end.
-  if (framing == ClientFraming::until_close) stream_.reset_on_close();
   return Next::abort;
 }
 

@@ -68,6 +68,7 @@ Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
   if (got) co_return {};
   attempt_.reply_begun = lease_->replies.has_begun();
   co_await prove_delivery();
+  maybe_delivered_ = maybe_delivered_ || !attempt_.nothing_delivered;
   lease_.close();
   co_return got.error();
 }
@@ -81,7 +82,7 @@ Task<Result<void>> Exchange::send_and_await_head() {
   if (request_.body.size() > limits::merged_body_bytes_max) bytes.pieces[1] = request_.body;
   awaiting_head_ = true;
   record_.end = {'C', 'H'};
-  auto sent = co_await lease_->stream->write(bytes, deadline);
+  auto sent = co_await lease_->stream->write_until_answer(bytes, deadline);
   // A backend may answer and close before it has read all: then the answer counts.
   if (!sent && !lease_->replies.has_begun()) {
     awaiting_head_ = false;

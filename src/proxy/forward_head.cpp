@@ -138,6 +138,24 @@ void append_interim_head(std::string& out, const http::ReplyHead& reply) {
   out += "\r\n";
 }
 
+std::string_view forwarded_client(const http::Fields& fields, const net::Networks& trusted,
+                                  std::string_view peer) {
+  std::string_view client = peer;
+  bool certain = false;
+  // Each hop appended to the right, so the last line and element come first.
+  for (const http::Field& field : fields) {
+    if (field.id != Name::x_forwarded_for) continue;
+    for_each_list_element(field.value, [&](std::string_view element) {
+      const auto address = net::Address::from_ip(element, 0);
+      const bool is_proxy = address && trusted.contains(*address);
+      if (!is_proxy) client = element;
+      certain = certain || !is_proxy;
+      return true;
+    });
+  }
+  return certain ? client : peer;
+}
+
 std::string_view cookie_value(const http::Fields& fields, std::string_view name) {
   for (const http::Field& field : fields) {
     if (field.id != Name::cookie) continue;

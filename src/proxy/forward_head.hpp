@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "mcplb/http/head.hpp"
+#include "mcplb/net/address.hpp"
 
 namespace mcplb::proxy {
 
@@ -37,6 +38,11 @@ void append_client_head(std::string& out, const http::ReplyHead& reply,
                         const ReplyForwarding& forwarding);
 // An interim reply (1xx): no body, no framing.
 void append_interim_head(std::string& out, const http::ReplyHead& reply);
+
+// Who the client is when the peer is a trusted proxy: the last address of X-Forwarded-For that is
+// not a trusted proxy itself; `peer` when there is none.
+std::string_view forwarded_client(const http::Fields& fields, const net::Networks& trusted,
+                                  std::string_view peer);
 
 // The value of a cookie in the request, empty when absent (RFC 6265 §5.4).
 std::string_view cookie_value(const http::Fields& fields, std::string_view name);

@@ -24,7 +24,7 @@ Relay::Relay(net::Stream& client, cluster::Connection& backend, OpenStreams& str
       last_bytes_at_(client.timers().now()),
       last_write_at_(last_bytes_at_),
       client_bytes_(client_bytes) {
-  if (settings_.event_stream) streams.add(open_stream_);
+  if (settings_.event_stream && settings_.ends_on_stop) streams.add(open_stream_);
 }
 
 Task<RelayEnd> Relay::run(std::string& head) {
@@ -34,8 +34,7 @@ Task<RelayEnd> Relay::run(std::string& head) {
     const bool has_bytes = !part->content.empty() || part->last || !head.empty();
     if (has_bytes || open_stream_.end_requested()) {
       const net::Slices bytes = frame(head, *part);
-      const Deadline stall = client_.timers().in(limits::client_write_stall);
-      auto written = co_await client_.write(bytes, stall);
+      auto written = co_await client_.write_while_taken(bytes, limits::client_write_stall);
       if (!written) co_return client_failed(written.error());
       head.clear();
     }
@@ -61,9 +60,10 @@ Task<RelayEnd> Relay::run(std::string& head) {
 // together: one write. May be nothing.
 net::Slices Relay::frame(std::string& head, const wire::ReplyReader::Part& part) {
   std::string_view content = part.content;
-  if (tap_ != nullptr && !tap_->done() && !content.empty()) {
+  if (tap_ != nullptr && !tap_->done()) {
     tapped_.clear();
     tap_->feed(content, tapped_);
+    if (part.last) tap_->finish(tapped_);
     content = tapped_;
   }
   if (settings_.event_stream) events_.feed(content);
@@ -105,8 +105,7 @@ Task<Result<void>> Relay::write_comment() {
   if (chunked) bytes.pieces[2] = crlf;
   client_bytes_ += bytes.size();
   last_write_at_ = client_.timers().now();
-  const Deadline stall = client_.timers().in(limits::client_write_stall);
-  co_return co_await client_.write(bytes, stall);
+  co_return co_await client_.write_while_taken(bytes, limits::client_write_stall);
 }
 
 Deadline Relay::next_wake() const {

@@ -24,6 +24,7 @@ namespace mcplb::proxy {
 struct RelaySettings {
   ClientFraming framing = ClientFraming::none;
   bool event_stream = false;        // comments may be inserted at event boundaries
+  bool ends_on_stop = false;        // a standing stream: no answer is owed on it
   bool trailers = false;            // the client accepts them
   milliseconds heartbeat{0};        // 0: none
   milliseconds stream_idle{0};

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "mcplb/base/random.hpp"
+
 #include "proxy/client_connection.hpp"
 #include "proxy/context.hpp"
 
@@ -11,6 +13,16 @@ SharedState::SharedState(ClientSettings client_settings, http::Settings http_set
                          std::vector<Route> routes)
     : client(std::move(client_settings)), http(http_settings), router(std::move(routes)) {
   for (const std::string& cidr : client.trusted_proxies) trusted.add(cidr);
+}
+
+void set_request_id(Scratch& scratch, bool trusted) {
+  const std::string_view given = scratch.request.head.fields.get(http::Name::x_request_id);
+  scratch.request_id.clear();
+  if (trusted && !given.empty()) {
+    scratch.request_id = given;
+  } else {
+    append_request_id(scratch.request_id);
+  }
 }
 
 Context::Context(net::Loop& worker_loop, const SharedState& shared_state)

@@ -129,6 +129,13 @@ void Directory::forget(std::string_view id) {
   ++shard.forgotten;
 }
 
+void Directory::forget_unused(std::string_view id) {
+  Shard& shard = shards_[shard_of(id)];
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.sessions.find(id);
+  if (found != shard.sessions.end() && found->second.open == 0) erase(shard, found);
+}
+
 std::size_t Directory::expire(milliseconds idle, TimePoint now) {
   const TimePoint last_seen_max = now - idle.count();
   std::size_t expired = 0;

@@ -48,7 +48,7 @@ class PipeStream final : public net::Stream {
   ~PipeStream() override;
 
   void shutdown_write() override { end_output(Error::Kind::closed); }
-  void reset_on_close() override { reset_on_close_ = true; }
+  void reset_on_close(bool on) override { reset_on_close_ = on; }
   bool is_quiet() override;
   bool proves_nothing_delivered(std::uint64_t written_before) override;
 

@@ -48,10 +48,11 @@ class LogFields {
 // Process-wide; start before any thread logs, stop after the last one has ended.
 namespace log {
 
-void start(const LogSettings& settings, std::string_view instance);
+// False when the access log's file cannot be opened: nothing was started, errno says why.
+bool start(const LogSettings& settings, std::string_view instance);
 // Writes what is queued and ends the writing thread.
 void stop();
-// Closes and opens the access log file again (SIGUSR1).
+// Opens the access log file again (SIGUSR1). The old one is kept while the new one does not open.
 void reopen();
 bool enabled(LogLevel level);
 bool access_enabled();

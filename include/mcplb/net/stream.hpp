@@ -63,6 +63,13 @@ class Stream {
   // only until the call suspends. After an error the stream is of no more use for writing.
   WriteAwaiter write(const Slices& bytes, Deadline deadline);
   WriteAwaiter write(std::string_view bytes, Deadline deadline);
+  // As write(), for a peer that may be slow: gives up when it acknowledged nothing for `patience`.
+  WriteAwaiter write_while_taken(const Slices& bytes, milliseconds patience);
+  // As write(), but the wait also ends, well, when the peer says something or ends first. What the
+  // socket has not taken goes on being sent: see write_pending().
+  WriteAwaiter write_until_answer(const Slices& bytes, Deadline deadline);
+  // Bytes of a write whose wait has ended are still to be sent.
+  virtual bool write_pending() const { return false; }
 
   // Wakes the task that waits in more() with Error::Kind::interrupted. Call it from a loop
   // callback or a timer, never from a task that the awakened one owns.
@@ -72,8 +79,8 @@ class Stream {
 
   // Everything the peer will ever get has been written; reading goes on.
   virtual void shutdown_write() = 0;
-  // Closing will send RST instead of FIN: how a broken close-delimited body is told apart.
-  virtual void reset_on_close() = 0;
+  // Whether closing sends RST instead of FIN: how a broken close-delimited body is told apart.
+  virtual void reset_on_close(bool on) = 0;
   // False when bytes or an end wait in the socket: such an idle connection must not be reused.
   virtual bool is_quiet() = 0;
   // What is known about bytes that were written since `written_before` when the read side ended:
@@ -91,6 +98,8 @@ class Stream {
   void read_ended(Error error);
   void write_ended(std::optional<Error> error);
 
+  // Bytes that were sent and that the peer's system has not acknowledged; 0 when not known.
+  virtual std::size_t unacknowledged() const { return 0; }
   // Takes what the socket takes at once. A negative number is an errno.
   virtual std::ptrdiff_t try_write(const Slices& bytes) = 0;
   // Owns `rest` until write_ended() is called.
@@ -141,8 +150,13 @@ class Stream::MoreAwaiter final : private Timer {
 
 class Stream::WriteAwaiter final : private Timer {
  public:
-  WriteAwaiter(Stream& stream, const Slices& bytes, Deadline deadline)
-      : stream_(stream), bytes_(bytes), deadline_(deadline) {}
+  struct Terms {
+    Deadline deadline = Deadline::never();
+    milliseconds patience{0};   // re-armed for as long as the peer acknowledges; 0: never
+    bool until_answer = false;
+  };
+  WriteAwaiter(Stream& stream, const Slices& bytes, const Terms& terms)
+      : stream_(stream), bytes_(bytes), terms_(terms) {}
   ~WriteAwaiter() override {
     if (stream_.writer_ == this) stream_.writer_ = nullptr;
   }
@@ -160,19 +174,34 @@ class Stream::WriteAwaiter final : private Timer {
   Stream& stream_;
   Slices bytes_;
   std::size_t taken_ = 0;
-  Deadline deadline_;
+  Terms terms_;
+  std::size_t unacknowledged_ = 0;  // when the timer was armed
   Result<void> result_;
   std::coroutine_handle<> waiting_;
 };
 
 inline Stream::MoreAwaiter Stream::more(Deadline deadline) { return MoreAwaiter(*this, deadline); }
 inline Stream::WriteAwaiter Stream::write(const Slices& bytes, Deadline deadline) {
-  return WriteAwaiter(*this, bytes, deadline);
+  WriteAwaiter::Terms terms;
+  terms.deadline = deadline;
+  return WriteAwaiter(*this, bytes, terms);
 }
 inline Stream::WriteAwaiter Stream::write(std::string_view bytes, Deadline deadline) {
   Slices slices;
   slices.pieces[0] = bytes;
-  return WriteAwaiter(*this, slices, deadline);
+  return write(slices, deadline);
+}
+inline Stream::WriteAwaiter Stream::write_while_taken(const Slices& bytes, milliseconds patience) {
+  WriteAwaiter::Terms terms;
+  terms.deadline = timers_.in(patience);
+  terms.patience = patience;
+  return WriteAwaiter(*this, bytes, terms);
+}
+inline Stream::WriteAwaiter Stream::write_until_answer(const Slices& bytes, Deadline deadline) {
+  WriteAwaiter::Terms terms;
+  terms.deadline = deadline;
+  terms.until_answer = true;
+  return WriteAwaiter(*this, bytes, terms);
 }
 
 }  // namespace mcplb::net

@@ -64,6 +64,8 @@ class Directory {
   SessionUse begin_use(std::string_view id, TimePoint now);
   // Drops a session, also while it is in use.
   void forget(std::string_view id);
+  // The same, unless something still uses it.
+  void forget_unused(std::string_view id);
   // Forgets sessions that had nothing open since `now - idle`. Returns how many.
   std::size_t expire(milliseconds idle, TimePoint now);
   std::size_t size() const;

@@ -33,9 +33,9 @@ TEST_SUITE("config/finish") {
         {"pools: [{backends: }]", "1:10: pools[0].backends needs at least one backend"},
         {"pools:\n  -\n", "2:3: pools[0].backends needs at least one backend"},
         {"pools: [{backends: [{weight: 2}]}]", "1:21: pools[0].backends[0] needs a url"},
-        {"pools: [{" + b + "}, {name: b, " + b + "}]",
+        {"pools: [{" + b + "}, {name: b, routes: [{path: /b}], " + b + "}]",
          "1:9: pools[0] needs a name, because there are several pools"},
-        {"pools: [{name: x, " + b + "}, {name: x, " + b + "}]",
+        {"pools: [{name: x, " + b + "}, {name: x, routes: [{path: /b}], " + b + "}]",
          "1:60: the pool name \"x\" is used twice: pools[0].name has it, too"},
         {"pools: [{backends: [{url: \"http://h:1\"}, {url: \"http://h:1/\"}]}]",
          "1:48: the backend id \"h:1\" is used twice: pools[0].backends[0].url has it, too"},
@@ -77,13 +77,12 @@ TEST_SUITE("config/finish") {
           "1:27: pools[0].backends[0].url: wants a URL: http://host:port");
   }
 
-  TEST_CASE("equal routes of two pools are noted, because the second is never reached") {
+  TEST_CASE("equal routes are refused, because the second would never be reached") {
     const Outcome outcome = loaded(
         "pools: [{name: a, backends: [{url: \"http://h\"}]}, "
         "{name: b, backends: [{url: \"http://h\"}]}]");
-    CHECK(complaints(outcome) == "");
-    CHECK(outcome.loaded.notes.back() ==
-          "pools[1].routes[0]: pools[0].routes[0] matches the same requests");
+    CHECK(complaints(outcome) ==
+          "1:51: pools[1].routes[0] matches the same requests as pools[0].routes[0]");
   }
 }
 

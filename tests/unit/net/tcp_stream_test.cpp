@@ -89,7 +89,7 @@ TEST_SUITE("net/tcp_stream") {
   TEST_CASE("a destroyed stream is an orderly end for the peer, or a reset if asked for") {
     for (const bool with_reset : {false, true}) {
       OverLoopback c;
-      if (with_reset) c.stream->reset_on_close();
+      if (with_reset) c.stream->reset_on_close(true);
       c.stream.reset();
       test::run_on(c.loop, turn(c.loop));
       CHECK(c.peer.receive().empty());
