@@ -74,13 +74,20 @@ std::uint64_t random64() {
 }
 
 void append_request_id(std::string& out) {
-  static constexpr char digits[] = "0123456789abcdef";
+  static constexpr auto pairs = [] {
+    std::array<std::array<char, 2>, 256> table{};
+    for (std::size_t byte = 0; byte < table.size(); ++byte) {
+      table[byte] = {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+    }
+    return table;
+  }();
   std::array<char, 32> text{};
   for (std::size_t half = 0; half < 2; ++half) {
     std::uint64_t bits = random64();
-    for (std::size_t i = 0; i < 16; ++i) {
-      text[half * 16 + i] = digits[bits & 15];
-      bits >>= 4;
+    for (std::size_t i = 0; i < 16; i += 2) {
+      text[half * 16 + i] = pairs[bits & 255][0];
+      text[half * 16 + i + 1] = pairs[bits & 255][1];
+      bits >>= 8;
     }
   }
   out.append(text.data(), text.size());

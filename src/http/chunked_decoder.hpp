@@ -27,7 +27,8 @@ class ChunkedDecoder {
   Result<BodyDecoder::Step> decode(char* data, std::size_t size);
   bool done() const { return part_ == Part::done; }
   std::string_view trailers() const { return trailers_; }
-  std::uint64_t announced() const { return left_; }
+  // Content that is still to come of the current chunk; the CRLF behind it does not count.
+  std::uint64_t announced() const { return left_ > 2 ? left_ - 2 : 0; }
 
  private:
   // Where in the coding the next byte stands.

@@ -11,6 +11,8 @@
 #include <tuple>
 #include <utility>
 
+#include "mcplb/base/text.hpp"
+
 #include "net/delivery.hpp"
 
 namespace mcplb::net {
@@ -151,7 +153,7 @@ void TcpStream::write_some() {
   const std::ptrdiff_t written = send_some(handle_->fd, &rest, 1);
   if (written > 0) queued_sent_ += static_cast<std::size_t>(written);
   if (written >= 0 && queued_sent_ < queued_.size()) return;
-  queued_ = std::string();
+  release(queued_);
   queued_sent_ = 0;
   if (written < 0) broken_ = static_cast<int>(-written);
   if (written < 0) {

@@ -11,6 +11,7 @@
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/base/intrusive_list.hpp"
 #include "mcplb/base/limits.hpp"
+#include "mcplb/base/text.hpp"
 #include "mcplb/cluster/pool.hpp"
 #include "mcplb/http/settings.hpp"
 #include "mcplb/mcp/message.hpp"
@@ -47,7 +48,7 @@ struct Scratch {
     message.clear();
     request_id.clear();
     // A body that was merged must not leave its memory behind in every reused object.
-    if (backend_head.capacity() > limits::scratch_bytes_kept) backend_head = std::string();
+    if (backend_head.capacity() > limits::scratch_bytes_kept) release(backend_head);
     backend_head.clear();
     client_head.clear();
   }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "mcplb/base/limits.hpp"
+#include "mcplb/base/text.hpp"
 #include "mcplb/mcp/message.hpp"
 
 namespace mcplb::proxy {
@@ -30,13 +31,13 @@ void EndpointTap::feed(std::string_view content, std::string& out) {
   } else {
     out += held_;
   }
-  held_ = std::string();
+  release(held_);
 }
 
 void EndpointTap::finish(std::string& out) {
   done_ = true;
   out += held_;
-  held_ = std::string();
+  release(held_);
 }
 
 // Whole comment and empty lines before the event are not part of it: they keep the client awake.

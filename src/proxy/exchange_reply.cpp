@@ -51,7 +51,7 @@ Task<Next> Exchange::forward_reply() {
   settings.trailers = request_.head.accepts_trailers;
   settings.heartbeat = pool_->shared.forward.heartbeat;
   settings.stream_idle = pool_->shared.forward.stream_idle;
-  if (settings.event_stream) request_.body = std::string();  // streams stay open for hours
+  if (settings.event_stream) release(request_.body);  // streams stay open for hours
   build_client_head(framing, close);
   record_.end = {'C', 'D'};
   // Without framing an end in the middle would look like the end: it is a reset until it is one.
@@ -62,8 +62,9 @@ Task<Next> Exchange::forward_reply() {
   const bool may_announce = message_.kind == mcp::Kind::stream && message_.session.empty() &&
                             settings.event_stream && head.status == 200;
   if (may_announce && pool_->shared.session.identity != session::Identity::none) {
-    const bool stripped = route_->match.strip_prefix && route_->match.path != "/";
-    tap.emplace(stripped ? route_->match.path : std::string(),
+    std::string prefix = route_->match.strip_prefix ? route_->match.path : std::string();
+    if (prefix.ends_with('/')) prefix.pop_back();
+    tap.emplace(std::move(prefix),
                 [this](std::string_view session) { learn_endpoint(session); });
     relay->tap_endpoint(*tap);
   }

@@ -1,5 +1,6 @@
 #include "mcplb/wire/call.hpp"
 
+#include "mcplb/base/limits.hpp"
 #include "mcplb/wire/reply_reader.hpp"
 
 namespace mcplb::wire {
@@ -8,14 +9,21 @@ Task<Result<CallReply>> call(net::Stream& stream, std::string request, http::Met
                              std::size_t body_bytes_max, Deadline deadline) {
   const http::Settings settings;
   auto sent = co_await stream.write(request, deadline);
-  if (!sent) co_return sent.error();
+  if (!sent) {
+    Error error = sent.error();
+    error.side = Error::Side::backend;
+    co_return error;
+  }
   ReplyReader reader(stream, settings);
   CallReply reply;
-  do {
+  for (int interim = 0; reply.status < 200; ++interim) {
+    if (interim > limits::interim_replies_max) {
+      co_return Error{Error::Kind::malformed, Error::Side::backend, 0, "too many interim replies"};
+    }
     auto head = co_await reader.read_head(method, deadline);
     if (!head) co_return head.error();
     reply.status = reader.head().status;
-  } while (reply.status < 200);
+  }
   while (true) {
     auto part = reader.next_part();
     if (!part) co_return part.error();

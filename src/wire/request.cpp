@@ -5,6 +5,7 @@
 
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/metrics.hpp"
+#include "mcplb/base/text.hpp"
 
 namespace mcplb::wire {
 namespace {
@@ -27,8 +28,8 @@ Error body_too_large() {
 void Request::clear() {
   head.clear();
   // One large message must not leave its memory behind in every reused object.
-  if (body.capacity() > limits::scratch_bytes_kept) body = std::string();
-  if (head_bytes.capacity() > limits::scratch_bytes_kept) head_bytes = std::string();
+  if (body.capacity() > limits::scratch_bytes_kept) release(body);
+  if (head_bytes.capacity() > limits::scratch_bytes_kept) release(head_bytes);
   body.clear();
   head_bytes.clear();
 }

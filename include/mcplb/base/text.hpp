@@ -21,6 +21,8 @@ std::string_view trimmed(std::string_view text);
 // Digits only, no sign, no overflow.
 std::optional<std::uint64_t> parse_decimal(std::string_view text);
 std::string to_lower(std::string_view text);
+// Empties `text` and frees its memory; assigning an empty string would keep the capacity.
+inline void release(std::string& text) { std::string().swap(text); }
 // For log lines and error texts: controls, quotes, backslashes and bytes beyond ASCII become
 // \xNN, and the text is cut after `bytes_max` with "...".
 std::string escaped(std::string_view text, std::size_t bytes_max = 256);
