@@ -113,8 +113,8 @@ void Stream::WriteAwaiter::await_suspend(std::coroutine_handle<> waiting) {
   waiting_ = waiting;
   stream_.writer_ = this;
   stream_.timers_.arm(*this, terms_.deadline);
-  unacknowledged_ = stream_.unacknowledged();
   stream_.queue_write(std::move(rest));
+  unacknowledged_ = stream_.unacknowledged();
 }
 
 void Stream::WriteAwaiter::complete(Result<void> result) {

@@ -98,11 +98,12 @@ class Stream {
   void read_ended(Error error);
   void write_ended(std::optional<Error> error);
 
-  // Bytes that were sent and that the peer's system has not acknowledged; 0 when not known.
+  // Bytes of writes, queued ones included, that the peer's system has not acknowledged; 0 when not
+  // known.
   virtual std::size_t unacknowledged() const { return 0; }
   // Takes what the socket takes at once. A negative number is an errno.
   virtual std::ptrdiff_t try_write(const Slices& bytes) = 0;
-  // Owns `rest` until write_ended() is called.
+  // Owns `rest` until write_ended() is called, which is later and never from here.
   virtual void queue_write(std::string rest) = 0;
   virtual void set_reading(bool on) = 0;
 
