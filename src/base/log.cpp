@@ -95,6 +95,7 @@ class Writer {
   bool start(const LogSettings& settings, std::string_view instance) {
     stop();
     settings_ = settings;
+    access_enabled_ = settings.access != "off";
     instance_ = instance;
     level_.store(settings.level, std::memory_order_relaxed);
     access_fd_ = -1;
@@ -139,7 +140,7 @@ class Writer {
   }
 
   bool enabled(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
-  bool access_enabled() const { return settings_.access != "off"; }
+  bool access_enabled() const { return access_enabled_; }
   LogFormat format() const { return settings_.format; }
   const std::string& instance() const { return instance_; }
 
@@ -178,6 +179,7 @@ class Writer {
   }
 
   LogSettings settings_;
+  bool access_enabled_ = false;  // asked several times for each request
   std::string instance_;
   std::atomic<LogLevel> level_{LogLevel::info};
   int access_fd_ = -1;  // used by the writing thread only, once it runs

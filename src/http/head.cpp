@@ -82,24 +82,18 @@ Name name_of(std::string_view text) {
   const std::uint8_t slot = slots[slot_of(text)];
   if (slot == no_name) return Name::other;
   const KnownName& known = known_names[slot];
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (ascii_lower(text[i]) != known.text[i]) return Name::other;
-  }
-  return known.name;
+  return equals_ignoring_case(text, known.text) ? known.name : Name::other;
 }
 
-void Fields::add(std::string_view name, std::string_view value) {
+void Fields::add(std::string_view name, std::string_view value, bool plain) {
   const Name id = name_of(name);
-  fields_.push_back(Field{id, name, value});
-  present_ |= std::uint64_t{1} << static_cast<unsigned>(id);
-}
-
-std::string_view Fields::get(Name id) const {
-  if (!has(id)) return {};
-  for (const Field& field : fields_) {
-    if (field.id == id) return field.value;
+  const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(id);
+  if ((present_ & bit) == 0) {
+    first_[static_cast<unsigned>(id)] = static_cast<std::uint32_t>(fields_.size());
   }
-  return {};
+  repeated_ |= present_ & bit;
+  present_ |= bit;
+  fields_.push_back(Field{id, name, value, plain});
 }
 
 std::string_view Fields::get(std::string_view name) const {
@@ -111,6 +105,7 @@ std::string_view Fields::get(std::string_view name) const {
 
 std::size_t Fields::count(Name id) const {
   if (!has(id)) return 0;
+  if ((repeated_ >> static_cast<unsigned>(id) & 1U) == 0) return 1;
   std::size_t found = 0;
   for (const Field& field : fields_)
     found += field.id == id ? 1U : 0U;

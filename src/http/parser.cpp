@@ -25,6 +25,14 @@ struct Collector {
   bool too_many = false;
 };
 
+// The bytes around them are there to look at: llhttp has read what comes behind the line.
+bool is_plain(std::string_view name, std::string_view value) {
+  const char* const end_of_name = name.data() + name.size();
+  const char* const end_of_value = value.data() + value.size();
+  return !value.empty() && value.data() == end_of_name + 2 && end_of_name[1] == ' ' &&
+         end_of_value[0] == '\r' && end_of_value[1] == '\n';
+}
+
 Collector& collector_of(llhttp_t* parser) {
   return *static_cast<Collector*>(parser->data);
 }
@@ -58,7 +66,8 @@ int on_header_value_complete(llhttp_t* parser) {
     collector.too_many = true;
     return HPE_USER;
   }
-  collector.fields.add(collector.name, trimmed(collector.value));
+  const std::string_view value = trimmed(collector.value);
+  collector.fields.add(collector.name, value, is_plain(collector.name, value));
   return HPE_OK;
 }
 

@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -12,27 +12,37 @@ namespace {
 constexpr std::uint64_t every_byte = 0x0101010101010101ULL;
 constexpr std::uint64_t high_bits = every_byte * 0x80;
 
-// Eight bytes at a time: a byte below 0x20 borrows in the first subtraction, 0x7f is zero after
-// the xor and borrows in the second. A borrow can also mark the byte after a true hit, which
-// does no harm: the caller then looks at the eight one by one.
-bool word_has_control(const char* bytes) {
+// Of eight bytes, first in the low ones: the high bit of each that is below 0x20 or is 0x7f. The
+// first subtraction borrows below 0x20, the second at zero, which 0x7f is after the xor. A borrow
+// can also mark the byte after a true hit: only the lowest mark is certain.
+std::uint64_t control_marks(std::uint64_t bytes) {
+  const std::uint64_t below_space = (bytes - every_byte * 0x20) & ~bytes;
+  const std::uint64_t no_delete = bytes ^ (every_byte * 0x7f);
+  const std::uint64_t is_delete = (no_delete - every_byte) & ~no_delete;
+  return (below_space | is_delete) & high_bits;
+}
+
+std::uint64_t load_word(const char* bytes) {
+  static_assert(std::endian::native == std::endian::little);
   std::uint64_t word = 0;
   std::memcpy(&word, bytes, sizeof word);
-  const std::uint64_t below_space = (word - every_byte * 0x20) & ~word;
-  const std::uint64_t no_delete = word ^ (every_byte * 0x7f);
-  const std::uint64_t is_delete = (no_delete - every_byte) & ~no_delete;
-  return ((below_space | is_delete) & high_bits) != 0;
+  return word;
 }
 
 // The first control character at or after `from`, HTAB excepted; else the size.
 std::size_t find_control(std::string_view bytes, std::size_t from) {
-  while (from < bytes.size()) {
-    while (from + 8 <= bytes.size() && !word_has_control(bytes.data() + from))
+  while (from + 8 <= bytes.size()) {
+    const std::uint64_t marks = control_marks(load_word(bytes.data() + from));
+    if (marks == 0) {
       from += 8;
-    const std::size_t stop = std::min(from + 8, bytes.size());
-    for (; from < stop; ++from) {
-      if (is_control(bytes[from])) return from;
+      continue;
     }
+    from += static_cast<std::size_t>(std::countr_zero(marks)) / 8;
+    if (is_control(bytes[from])) return from;
+    ++from;
+  }
+  for (; from < bytes.size(); ++from) {
+    if (is_control(bytes[from])) return from;
   }
   return bytes.size();
 }

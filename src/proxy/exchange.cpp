@@ -173,9 +173,11 @@ void Exchange::build_backend_head() {
   forwarding.body_bytes = request_.body.size();
   forwarding.client_trusted = client_.trusted;
   forwarding.is_mcp = message_.era != mcp::Era::none;
-  const std::string backend_host =
-      candidates_[0]->host() + ":" + std::to_string(candidates_[0]->port());
-  forwarding.default_host = backend_host;
+  std::string backend_host;
+  if (request_.head.authority.empty()) {
+    backend_host = candidates_[0]->host() + ":" + std::to_string(candidates_[0]->port());
+    forwarding.default_host = backend_host;
+  }
   append_backend_head(backend_head_, request_.head, forwarding);
   if (request_.body.size() <= limits::merged_body_bytes_max) backend_head_ += request_.body;
 }

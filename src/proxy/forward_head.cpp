@@ -76,10 +76,9 @@ void append_backend_head(std::string& out, const http::RequestHead& request,
       request.authority.empty() ? forwarding.default_host : request.authority;
   http::append_field(out, "Host", host);
   const http::HopByHop hop_by_hop(request.fields);
-  for (const http::Field& field : request.fields) {
-    if (rewritten_in_request(field, forwarding) || hop_by_hop.covers(field)) continue;
-    http::append_field(out, field.name, field.value);
-  }
+  http::append_fields(out, request.fields, [&](const http::Field& field) {
+    return !rewritten_in_request(field, forwarding) && !hop_by_hop.covers(field);
+  });
   append_client_fields(out, request, forwarding);
   if (request.accepts_trailers) out += "TE: trailers\r\nConnection: TE\r\n";
   if (request.framing != http::Framing::none || expects_body(request.method)) {
@@ -105,13 +104,10 @@ void append_client_head(std::string& out, const http::ReplyHead& reply,
   const bool announces_length = reply.has_content_length && reply.status != 204 &&
                                 (forwarding.framing == ClientFraming::length ||
                                  forwarding.framing == ClientFraming::none);
-  for (const http::Field& field : reply.fields) {
-    if (field.id == Name::content_length || field.id == Name::transfer_encoding ||
-        field.id == Name::x_request_id || hop_by_hop.covers(field)) {
-      continue;
-    }
-    http::append_field(out, field.name, field.value);
-  }
+  http::append_fields(out, reply.fields, [&](const http::Field& field) {
+    return field.id != Name::content_length && field.id != Name::transfer_encoding &&
+           field.id != Name::x_request_id && !hop_by_hop.covers(field);
+  });
   if (!reply.fields.has(Name::date)) http::append_date(out);
   http::append_field(out, "X-Request-Id", forwarding.request_id);
   if (!forwarding.set_cookie.empty()) http::append_field(out, "Set-Cookie", forwarding.set_cookie);
@@ -128,13 +124,10 @@ void append_client_head(std::string& out, const http::ReplyHead& reply,
 void append_interim_head(std::string& out, const http::ReplyHead& reply) {
   http::append_status_line(out, 1, reply.status, reply.reason);
   const http::HopByHop hop_by_hop(reply.fields);
-  for (const http::Field& field : reply.fields) {
-    if (field.id == Name::content_length || field.id == Name::transfer_encoding ||
-        hop_by_hop.covers(field)) {
-      continue;
-    }
-    http::append_field(out, field.name, field.value);
-  }
+  http::append_fields(out, reply.fields, [&](const http::Field& field) {
+    return field.id != Name::content_length && field.id != Name::transfer_encoding &&
+           !hop_by_hop.covers(field);
+  });
   out += "\r\n";
 }
 

@@ -2,6 +2,7 @@
 // into the head bytes that were parsed, whose owner keeps them alive and in place.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,7 @@ struct Field {
   Name id = Name::other;
   std::string_view name;   // as it was spelled
   std::string_view value;  // without surrounding white space
+  bool plain = false;      // came as `name: value` CRLF, as we would write it
 };
 
 class Fields {
@@ -57,11 +59,14 @@ class Fields {
   void clear() {
     fields_.clear();
     present_ = 0;
+    repeated_ = 0;
   }
-  void add(std::string_view name, std::string_view value);
+  void add(std::string_view name, std::string_view value, bool plain = false);
   bool has(Name id) const { return (present_ >> static_cast<unsigned>(id) & 1U) != 0; }
   // The first field of that name, or an empty view: use has() to tell absent from empty.
-  std::string_view get(Name id) const;
+  std::string_view get(Name id) const {
+    return has(id) ? fields_[first_[static_cast<unsigned>(id)]].value : std::string_view();
+  }
   std::string_view get(std::string_view name) const;  // for names that the operator chose
   std::size_t count(Name id) const;
 
@@ -72,7 +77,9 @@ class Fields {
  private:
   static_assert(static_cast<unsigned>(Name::count_) <= 64);
   std::vector<Field> fields_;
-  std::uint64_t present_ = 0;  // one bit a Name
+  std::uint64_t present_ = 0;   // one bit a Name
+  std::uint64_t repeated_ = 0;  // likewise: more than one field has it
+  std::array<std::uint32_t, static_cast<unsigned>(Name::count_)> first_{};  // when present
 };
 
 // How the end of a body is known (RFC 9112 §6).

@@ -1,4 +1,5 @@
-// From heads to bytes. Messages are always serialised from the parsed model, never copied.
+// From heads to bytes. What is written is what the parsed model says, also where the
+// bytes that it was parsed from are copied.
 #pragma once
 
 #include <array>
@@ -11,6 +12,9 @@
 namespace mcplb::http {
 
 void append_field(std::string& out, std::string_view name, std::string_view value);
+// Appends the fields for which `passes(field)`. Plain ones that stood together are copied together.
+template <class Passes>
+void append_fields(std::string& out, const Fields& fields, Passes passes);
 void append_field(std::string& out, std::string_view name, std::uint64_t value);
 void append_status_line(std::string& out, int minor_version, int status, std::string_view reason);
 // The standard phrase, or "" for a status without one.
@@ -28,5 +32,27 @@ class ChunkHeader {
   std::array<char, 18> text_;
   std::size_t begin_;
 };
+
+template <class Passes>
+void append_fields(std::string& out, const Fields& fields, Passes passes) {
+  constexpr std::size_t separators = std::string_view(": \r\n").size();
+  std::string_view together;
+  for (const Field& field : fields) {
+    if (!passes(field)) continue;
+    const bool continues = field.plain && field.name.data() == together.data() + together.size();
+    if (!continues) {
+      out.append(together);
+      together = {};
+    }
+    if (field.plain) {
+      const std::size_t line = field.name.size() + field.value.size() + separators;
+      together = continues ? std::string_view(together.data(), together.size() + line)
+                           : std::string_view(field.name.data(), line);
+    } else {
+      append_field(out, field.name, field.value);
+    }
+  }
+  out.append(together);
+}
 
 }  // namespace mcplb::http

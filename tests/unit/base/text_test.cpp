@@ -24,6 +24,23 @@ TEST_SUITE("base/text") {
     CHECK_FALSE(equals_ignoring_case("a", "ab"));
     CHECK_FALSE(equals_ignoring_case("[", "{"));
     CHECK_FALSE(equals_ignoring_case("\xc4", "\xe4"));
+  }
+
+  TEST_CASE("every byte at every place of every length has the case of ASCII letters only") {
+    for (std::size_t size = 1; size <= 20; ++size) {
+      for (std::size_t at = 0; at < size; ++at) {
+        std::string one(size, 'q');
+        std::string other(size, 'Q');
+        for (int a = 0; a < 256; ++a) {
+          one[at] = static_cast<char>(a);
+          for (const int b : {a, a ^ 0x20, a ^ 0x80, (a + 1) & 0xff}) {
+            other[at] = static_cast<char>(b);
+            const bool same = ascii_lower(one[at]) == ascii_lower(other[at]);
+            REQUIRE(equals_ignoring_case(one, other) == same);
+          }
+        }
+      }
+    }
     CHECK(to_lower("X-ÄB") == "x-Äb");
   }
 

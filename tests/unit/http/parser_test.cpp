@@ -72,6 +72,36 @@ TEST_SUITE("http/parser") {
     CHECK(head.fields.begin()->name == "Host");
   }
 
+  TEST_CASE("knows which lines came as they would be written") {
+    const std::string bytes =
+        with_host("Plain: a b\r\nTight:a\r\nWide:  a\r\nTab:\ta\r\nTail: a \r\n"
+                  "Empty: \r\nLast: z\r\n");
+    RequestHead head;
+    REQUIRE(read_head(bytes, head));
+    std::string plain;
+    for (const auto& field : head.fields) {
+      if (field.plain) plain.append(field.name).append(" ");
+    }
+    CHECK(plain == "Host Plain Last ");
+  }
+
+  TEST_CASE("a field's first value and its count are those of its name alone") {
+    const std::string bytes =
+        with_host("Accept: 1\r\nCookie: a\r\naccept: 2\r\nCOOKIE: b\r\nTE: x\r\n");
+    RequestHead head;
+    REQUIRE(read_head(bytes, head));
+    CHECK(head.fields.get(Name::accept) == "1");
+    CHECK(head.fields.get(Name::cookie) == "a");
+    CHECK(head.fields.count(Name::cookie) == 2);
+    CHECK(head.fields.count(Name::te) == 1);
+    CHECK(head.fields.count(Name::date) == 0);
+    const std::string next = with_host("Cookie: c\r\n");
+    REQUIRE(read_head(next, head));
+    CHECK(head.fields.count(Name::cookie) == 1);
+    CHECK(head.fields.get(Name::cookie) == "c");
+    CHECK(head.fields.get(Name::accept).empty());
+  }
+
   TEST_CASE("a reused head keeps nothing of the request before") {
     const std::string first =
         "PUT http://b/x?y HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"

@@ -7,7 +7,14 @@
 
 #include <doctest/doctest.h>
 
+#include "mcplb/http/parser.hpp"
+
 using mcplb::http::append_date;
+using mcplb::http::append_fields;
+using mcplb::http::Field;
+using mcplb::http::parse_request_head;
+using mcplb::http::RequestHead;
+using mcplb::http::Settings;
 using mcplb::http::append_field;
 using mcplb::http::append_status_line;
 using mcplb::http::ChunkHeader;
@@ -21,6 +28,26 @@ TEST_SUITE("http/writer") {
     append_field(out, "Content-Length", std::uint64_t{0});
     append_field(out, "N", std::numeric_limits<std::uint64_t>::max());
     CHECK(out == "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 0\r\nN: 18446744073709551615\r\n");
+  }
+
+  TEST_CASE("writes the same lines whether they are copied together or one by one") {
+    const std::string lines = "A: 1\r\nB: 2\r\nC:3\r\nD: 4 \r\nE: 5\r\nF: 6\r\n";
+    const std::string bytes = "GET / HTTP/1.0\r\n" + lines + "\r\n";
+    RequestHead head;
+    REQUIRE(parse_request_head(bytes, Settings{}, head));
+    REQUIRE(head.fields.size() == 6);
+    // Every subset of the six fields.
+    for (unsigned kept = 0; kept < 64; ++kept) {
+      std::string expected = "before|";
+      std::string out = "before|";
+      unsigned index = 0;
+      for (const Field& field : head.fields) {
+        if ((kept >> index++ & 1U) != 0) append_field(expected, field.name, field.value);
+      }
+      index = 0;
+      append_fields(out, head.fields, [&](const Field&) { return (kept >> index++ & 1U) != 0; });
+      CHECK(out == expected);
+    }
   }
 
   TEST_CASE("keeps the space before an empty reason, and the version 1.0") {
