@@ -232,7 +232,7 @@ Task<void> Server::State::sweep_flow(const proxy::SharedPool& pool) {
     co_await control.timers().sleep(next);
     const TimePoint now = control.now();
     const std::size_t expired =
-        pool.sessions.expire(idle, now) + pool.endpoint_sessions.expire(idle, now);
+        pool.sessions.expire(idle, now).size() + pool.endpoint_sessions.expire(idle, now).size();
     if (expired > 0) {
       log::event(LogLevel::info, "sessions_expired", "pool", pool.pool.name(), "count", expired);
     }

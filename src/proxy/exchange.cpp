@@ -228,7 +228,7 @@ std::optional<LocalReply> Exchange::learn() {
     return LocalReply{Reason::backend_lost, "the backend minted an invalid session id",
                       Outcome::unknown};
   }
-  const auto learned = shared.sessions.learn(id, backend_->id(), context_.loop.now(), use_);
+  const auto learned = shared.sessions.learn(id, {backend_->id()}, context_.loop.now(), use_);
   if (learned == session::Directory::Learned::refused) {
     log::event(LogLevel::error, "session_id_too_long", "backend", backend_->name(), "bytes",
                id.size());
@@ -243,7 +243,7 @@ std::optional<LocalReply> Exchange::learn() {
 
 void Exchange::learn_endpoint(std::string_view session) {
   session::Directory& directory = pool_->shared.endpoint_sessions;
-  const auto learned = directory.learn(session, backend_->id(), context_.loop.now(), use_);
+  const auto learned = directory.learn(session, {backend_->id()}, context_.loop.now(), use_);
   if (learned == session::Directory::Learned::conflict) {
     log::event(LogLevel::error, "session_conflict", "pool", pool_->shared.pool.name(), "backend",
                backend_->name(), "session", hashed_for_log(session));

@@ -15,13 +15,18 @@ namespace {
 // Instead of a bucket's number: there is none left.
 constexpr std::size_t swept = std::numeric_limits<std::size_t>::max();
 
+// Of the monotonic clock, and never 0, which stands for "never".
+std::uint32_t seconds_of(TimePoint time) { return static_cast<std::uint32_t>(time / 1000) + 1; }
+
 }  // namespace
 
 SessionUse::SessionUse(SessionUse&& other) noexcept
     : directory_(std::exchange(other.directory_, nullptr)),
       shard_(other.shard_),
       entry_(other.entry_),
-      owner_(other.owner_) {}
+      owner_(other.owner_),
+      unverified_(other.unverified_),
+      stream_(other.stream_) {}
 
 SessionUse& SessionUse::operator=(SessionUse&& other) noexcept {
   if (this == &other) return *this;
@@ -30,11 +35,19 @@ SessionUse& SessionUse::operator=(SessionUse&& other) noexcept {
   shard_ = other.shard_;
   entry_ = other.entry_;
   owner_ = other.owner_;
+  unverified_ = other.unverified_;
+  stream_ = other.stream_;
   return *this;
 }
 
 void SessionUse::end() {
-  if (directory_ != nullptr) std::exchange(directory_, nullptr)->end_use(shard_, entry_);
+  if (directory_ == nullptr) return;
+  directory_->end_use(*this);
+  directory_ = nullptr;
+}
+
+void SessionUse::becomes_stream() {
+  if (directory_ != nullptr && !stream_) directory_->count_stream(*this);
 }
 
 Directory::Directory(cluster::Registry& registry) : registry_(registry) {}
@@ -49,9 +62,10 @@ Directory::~Directory() {
   }
 }
 
-Directory::Learned Directory::learn(std::string_view id, BackendId owner, TimePoint now,
+Directory::Learned Directory::learn(std::string_view id, const Facts& facts, TimePoint now,
                                     SessionUse& use) {
   if (id.empty() || id.size() > limits::session_id_bytes_max) return Learned::refused;
+  const std::uint16_t place = intern(facts.place);
   SessionUse begun;
   Learned outcome = Learned::added;
   {
@@ -62,18 +76,25 @@ Directory::Learned Directory::learn(std::string_view id, BackendId owner, TimePo
     if (found == shard.sessions.end()) {
       if (shard.sessions.size() >= limits::sessions_max / shards) make_room(shard);
       found = shard.sessions.try_emplace(std::string(id)).first;
-      found->second.owner = owner;
-      count(owner, 1);
     } else if (found->second.forgotten) {
       // Whoever still uses it keeps the owner that he was told; new requests go to the new one.
       found->second.forgotten = false;
       --shard.forgotten;
-      found->second.owner = owner;
-      count(owner, 1);
     } else {
-      if (found->second.owner != owner) return Learned::conflict;
+      const Entry& known = found->second;
+      const bool moved = facts.generation > known.generation;
+      if (known.owner != facts.owner && !moved) return Learned::conflict;
       outcome = Learned::known;
+      count(known.owner, -1);
     }
+    Entry& entry = found->second;
+    count(facts.owner, 1);
+    entry.owner = facts.owner;
+    entry.generation = facts.generation;
+    entry.created_s = facts.created_s;
+    entry.place = place;
+    entry.epoch = epoch_.load(std::memory_order_relaxed);
+    if (outcome == Learned::added) entry.stored_s = 0;
     begun = begin(index, *found, now);
   }
   // Outside the lock: what `use` held before may live in the same shard.
@@ -99,20 +120,30 @@ SessionUse Directory::begin(std::size_t shard, Map::value_type& session, TimePoi
   use.shard_ = shard;
   use.entry_ = &session;
   use.owner_ = entry.owner;
+  use.unverified_ = entry.epoch != epoch_.load(std::memory_order_relaxed);
   return use;
 }
 
-void Directory::end_use(std::size_t index, void* session) {
-  auto& [id, entry] = *static_cast<Map::value_type*>(session);
-  Shard& shard = shards_[index];
+void Directory::end_use(SessionUse& use) {
+  auto& [id, entry] = *static_cast<Map::value_type*>(use.entry_);
+  Shard& shard = shards_[use.shard_];
   const TimePoint now = monotonic_ms();
   const std::lock_guard lock(shard.mutex);
   MCPLB_ASSERT(entry.open > 0);
   --entry.open;
+  if (use.stream_) --entry.streams;
+  use.stream_ = false;
   entry.last_seen = std::max(entry.last_seen, now);
   if (entry.open > 0 || !entry.forgotten) return;
   --shard.forgotten;
   shard.sessions.erase(shard.sessions.find(id));
+}
+
+void Directory::count_stream(SessionUse& use) {
+  auto& [id, entry] = *static_cast<Map::value_type*>(use.entry_);
+  const std::lock_guard lock(shards_[use.shard_].mutex);
+  ++entry.streams;
+  use.stream_ = true;
 }
 
 void Directory::forget(std::string_view id) {
@@ -136,22 +167,22 @@ void Directory::forget_unused(std::string_view id) {
   if (found != shard.sessions.end() && found->second.open == 0) erase(shard, found);
 }
 
-std::size_t Directory::expire(milliseconds idle, TimePoint now) {
+std::vector<Record> Directory::expire(milliseconds idle, TimePoint now) {
   const TimePoint last_seen_max = now - idle.count();
-  std::size_t expired = 0;
+  std::vector<Record> expired;
   for (Shard& shard : shards_) {
     std::size_t bucket = 0;
-    while (bucket != swept)
-      expired += expire_some(shard, bucket, last_seen_max);
+    while (bucket != swept && expired.size() < limits::expired_per_sweep_max)
+      expire_some(shard, bucket, last_seen_max, expired);
   }
   return expired;
 }
 
 // Some buckets at a time, because requests wait for the lock. A table that grows in between may
 // hide a session until the next sweep.
-std::size_t Directory::expire_some(Shard& shard, std::size_t& bucket, TimePoint last_seen_max) {
+void Directory::expire_some(Shard& shard, std::size_t& bucket, TimePoint last_seen_max,
+                            std::vector<Record>& expired) {
   constexpr std::size_t buckets_max = 256;
-  std::size_t expired = 0;
   const std::lock_guard lock(shard.mutex);
   Map& sessions = shard.sessions;
   const std::size_t end = std::min(bucket + buckets_max, sessions.bucket_count());
@@ -160,12 +191,11 @@ std::size_t Directory::expire_some(Shard& shard, std::size_t& bucket, TimePoint 
       const auto& [id, entry] = *at;
       ++at;
       if (entry.open > 0 || entry.last_seen > last_seen_max) continue;
+      expired.push_back({id, facts_of(entry)});
       erase(shard, sessions.find(id));
-      ++expired;
     }
   }
   if (bucket >= sessions.bucket_count()) bucket = swept;
-  return expired;
 }
 
 std::size_t Directory::size() const {
@@ -175,6 +205,84 @@ std::size_t Directory::size() const {
     total += shard.sessions.size() - shard.forgotten;
   }
   return total;
+}
+
+std::optional<SessionInfo> Directory::look(std::string_view id, TimePoint now) const {
+  const Shard& shard = shards_[shard_of(id)];
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.sessions.find(id);
+  if (found == shard.sessions.end() || found->second.forgotten) return std::nullopt;
+  const Entry& entry = found->second;
+  SessionInfo info;
+  info.facts = facts_of(entry);
+  if (entry.open == 0) info.idle = milliseconds(std::max<TimePoint>(0, now - entry.last_seen));
+  info.in_flight = entry.open - entry.streams;
+  info.streams = entry.streams;
+  return info;
+}
+
+template <class Change>
+void Directory::change(std::string_view id, Change change) {
+  Shard& shard = shards_[shard_of(id)];
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.sessions.find(id);
+  if (found != shard.sessions.end() && !found->second.forgotten) change(found->second);
+}
+
+void Directory::confirm(std::string_view id) {
+  change(id, [this](Entry& entry) { entry.epoch = epoch_.load(std::memory_order_relaxed); });
+}
+
+void Directory::mark_stored(std::string_view id, TimePoint now) {
+  change(id, [now](Entry& entry) { entry.stored_s = seconds_of(now); });
+}
+
+void Directory::mark_not_stored(std::string_view id) {
+  change(id, [](Entry& entry) { entry.stored_s = 0; });
+}
+
+std::vector<Record> Directory::due_for_store(milliseconds interval, TimePoint now,
+                                             std::size_t max) {
+  const std::uint32_t now_s = seconds_of(now);
+  const auto interval_s = static_cast<std::uint32_t>(interval.count() / 1000);
+  const auto is_due = [&](const Entry& entry) {
+    if (entry.forgotten) return false;
+    if (entry.stored_s == 0) return true;
+    const bool seen_since = entry.open > 0 || seconds_of(entry.last_seen) > entry.stored_s;
+    return seen_since && now_s - entry.stored_s >= interval_s;
+  };
+  std::vector<Record> due;
+  for (std::size_t i = 0; i < shards && due.size() < max; ++i) {
+    Shard& shard = shards_[due_shard_];
+    const std::lock_guard lock(shard.mutex);
+    for (auto& [id, entry] : shard.sessions) {
+      if (due.size() == max) break;
+      if (!is_due(entry)) continue;
+      due.push_back({id, facts_of(entry)});
+      entry.stored_s = now_s;
+    }
+    if (due.size() < max) due_shard_ = (due_shard_ + 1) % shards;
+  }
+  return due;
+}
+
+// Called under a shard's lock or under none; nothing is locked under this one.
+std::uint16_t Directory::intern(const Place& place) {
+  const std::lock_guard lock(places_mutex_);
+  const auto found = std::find(places_.begin(), places_.end(), place);
+  if (found != places_.end()) return static_cast<std::uint16_t>(found - places_.begin());
+  if (places_.size() >= limits::session_places_max) return 0;
+  places_.push_back(place);
+  return static_cast<std::uint16_t>(places_.size() - 1);
+}
+
+Place Directory::place_of(const Entry& entry) const {
+  const std::lock_guard lock(places_mutex_);
+  return places_[entry.place];
+}
+
+Facts Directory::facts_of(const Entry& entry) const {
+  return {entry.owner, entry.generation, entry.created_s, place_of(entry)};
 }
 
 // The table itself uses the low bits of the same hash.

@@ -48,6 +48,10 @@ inline constexpr std::size_t request_id_bytes_max = 256;
 inline constexpr std::size_t session_id_bytes_max = 8 * 1024;
 // Sessions remembered by one process; the longest idle of a shard goes first.
 inline constexpr std::size_t sessions_max = 1'000'000;
+// Sessions that one sweep ends: each may cost its owner a DELETE.
+inline constexpr std::size_t expired_per_sweep_max = 10'000;
+// Different paths and hosts by which the sessions of one pool were opened.
+inline constexpr std::size_t session_places_max = 1024;
 // A scratch buffer that grew beyond this is not kept for the next request.
 inline constexpr std::size_t scratch_bytes_kept = 64 * 1024;
 // Finished request objects kept for reuse by one worker.

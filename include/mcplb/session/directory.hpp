@@ -1,20 +1,25 @@
-// Session → owner, in this process's memory. One table per pool and kind of session, for all
-// workers: sharded, each shard behind its own short-held lock. Thread-safe.
+// Session → owner, in this process's memory: all that there is to know without a store, a cache
+// with one. One table per pool and kind of session, for all workers: sharded, each shard behind
+// its own short-held lock. Thread-safe.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "mcplb/base/clock.hpp"
 #include "mcplb/base/hash.hpp"
 #include "mcplb/base/ids.hpp"
 #include "mcplb/cluster/backend.hpp"
+#include "mcplb/session/record.hpp"
 
 namespace mcplb::session {
 
@@ -32,6 +37,10 @@ class SessionUse {
 
   explicit operator bool() const { return directory_ != nullptr; }
   BackendId owner() const { return owner_; }
+  // The store has not confirmed the owner since invalidations may have been missed.
+  bool unverified() const { return unverified_; }
+  // From here on this use is an open event stream.
+  void becomes_stream();
   void end();
 
  private:
@@ -40,6 +49,16 @@ class SessionUse {
   std::size_t shard_ = 0;
   void* entry_ = nullptr;  // the directory's, kept for as long as it is in use
   BackendId owner_ = BackendId::none;
+  bool unverified_ = false;
+  bool stream_ = false;
+};
+
+// One session as the admin API shows it.
+struct SessionInfo {
+  Facts facts;
+  milliseconds idle{0};
+  std::uint32_t in_flight = 0;
+  std::uint32_t streams = 0;
 };
 
 class Directory {
@@ -53,30 +72,49 @@ class Directory {
 
   enum class Learned : std::uint8_t {
     added,
-    known,     // the same owner has it already
+    known,     // the same owner has it already, or facts of a higher generation replaced it
     conflict,  // live on another backend: nothing was changed
     refused    // empty, or longer than limits::session_id_bytes_max
   };
-  // Remembers the owner of a session that a backend has just opened. In use at once: the use is
-  // handed out so that it cannot expire before its first request.
-  Learned learn(std::string_view id, BackendId owner, TimePoint now, SessionUse& use);
+  // Remembers the owner of a session that a backend has just opened, or that was looked up. In use
+  // at once: the use is handed out so that it cannot expire before its first request.
+  Learned learn(std::string_view id, const Facts& facts, TimePoint now, SessionUse& use);
   // Finds the owner and marks the session in use; empty when the id is unknown.
   SessionUse begin_use(std::string_view id, TimePoint now);
   // Drops a session, also while it is in use.
   void forget(std::string_view id);
   // The same, unless something still uses it.
   void forget_unused(std::string_view id);
-  // Forgets sessions that had nothing open since `now - idle`. Returns how many.
-  std::size_t expire(milliseconds idle, TimePoint now);
+  // Forgets sessions that had nothing open since `now - idle`, and returns them; at most
+  // limits::expired_per_sweep_max, the others with the next sweep.
+  std::vector<Record> expire(milliseconds idle, TimePoint now);
   std::size_t size() const;
+  std::optional<SessionInfo> look(std::string_view id, TimePoint now) const;
+
+  // With a store in front of which this is a cache:
+  // Every cached owner is to be confirmed on its next use.
+  void distrust_all() { epoch_.fetch_add(1, std::memory_order_relaxed); }
+  // The store agrees with what is cached.
+  void confirm(std::string_view id);
+  // Sessions that the store does not know, or not as recently seen as they were: at most `max` of
+  // them, due when `interval` has passed since the last time. They count as stored from here on.
+  std::vector<Record> due_for_store(milliseconds interval, TimePoint now, std::size_t max);
+  void mark_stored(std::string_view id, TimePoint now);
+  void mark_not_stored(std::string_view id);
 
  private:
   friend class SessionUse;
   struct Entry {
     BackendId owner = BackendId::none;
-    std::uint32_t open = 0;  // uses
+    std::uint32_t open = 0;  // uses, streams among them
+    std::uint32_t streams = 0;
+    std::uint32_t generation = 1;
     TimePoint last_seen = 0;
-    bool forgotten = false;  // dropped while in use; erased with the last use
+    std::uint32_t created_s = 0;
+    std::uint32_t epoch = 0;     // of the directory, when the owner was last confirmed
+    std::uint32_t stored_s = 0;  // when the store was last told; 0: never
+    std::uint16_t place = 0;     // in places_
+    bool forgotten = false;      // dropped while in use; erased with the last use
   };
   using Map = std::unordered_map<std::string, Entry, StringHash, std::equal_to<>>;
   struct Shard {
@@ -88,8 +126,16 @@ class Directory {
 
   std::size_t shard_of(std::string_view id) const;
   void count(BackendId owner, int change);
-  std::size_t expire_some(Shard& shard, std::size_t& bucket, TimePoint last_seen_max);
-  void end_use(std::size_t shard, void* session);
+  std::uint16_t intern(const Place& place);
+  Place place_of(const Entry& entry) const;
+  Facts facts_of(const Entry& entry) const;
+  void expire_some(Shard& shard, std::size_t& bucket, TimePoint last_seen_max,
+                   std::vector<Record>& expired);
+  void end_use(SessionUse& use);
+  void count_stream(SessionUse& use);
+  // Calls `change(entry)` for a session that is known and not forgotten.
+  template <class Change>
+  void change(std::string_view id, Change change);
   // For holders of the shard's lock.
   SessionUse begin(std::size_t shard, Map::value_type& session, TimePoint now);
   void erase(Shard& shard, Map::iterator session);
@@ -97,6 +143,10 @@ class Directory {
 
   cluster::Registry& registry_;
   std::array<Shard, shards> shards_;
+  std::atomic<std::uint32_t> epoch_{0};
+  mutable std::mutex places_mutex_;
+  std::deque<Place> places_{1};  // few, and never removed; the first stands for "not known"
+  std::size_t due_shard_ = 0;    // where the next look for due sessions begins; control loop only
 };
 
 }  // namespace mcplb::session

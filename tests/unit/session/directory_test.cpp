@@ -33,10 +33,12 @@ struct Sessions {
 
   Learned learn(std::string_view id, BackendId owner) {
     SessionUse use;
-    return directory.learn(id, owner, now, use);
+    return directory.learn(id, {owner}, now, use);
   }
   BackendId owner(std::string_view id) { return directory.begin_use(id, now).owner(); }
-  std::size_t expire_later() { return directory.expire(idle, monotonic_ms() + 2 * idle.count()); }
+  std::size_t expire_later() {
+    return directory.expire(idle, monotonic_ms() + 2 * idle.count()).size();
+  }
 };
 
 std::vector<std::string> ids_of_one_shard(std::size_t count) {
@@ -81,7 +83,7 @@ TEST_SUITE("session/directory") {
     Sessions s;
     s.learn("one", s.a);
     SessionUse use;
-    CHECK(s.directory.learn("one", s.b, s.now, use) == Learned::conflict);
+    CHECK(s.directory.learn("one", {s.b}, s.now, use) == Learned::conflict);
     CHECK_FALSE(use);
     CHECK(s.owner("one") == s.a);
     CHECK(s.backends[1].sessions() == 0);
@@ -121,7 +123,7 @@ TEST_SUITE("session/directory") {
     {
       Directory directory(backends.registry);
       SessionUse use;
-      directory.learn("one", backends[0].id(), 0, use);
+      directory.learn("one", {backends[0].id()}, 0, use);
       use.end();
       CHECK(backends[0].sessions() == 1);
     }
@@ -143,8 +145,8 @@ TEST_SUITE("session/directory expiry") {
     Sessions s;
     s.learn("one", s.a);
     const TimePoint ended = monotonic_ms();
-    CHECK(s.directory.expire(idle, ended + idle.count() - 100) == 0);
-    CHECK(s.directory.expire(idle, ended + idle.count()) == 1);
+    CHECK(s.directory.expire(idle, ended + idle.count() - 100).size() == 0);
+    CHECK(s.directory.expire(idle, ended + idle.count()).size() == 1);
     CHECK_FALSE(s.directory.begin_use("one", s.now));
   }
 
@@ -154,7 +156,10 @@ TEST_SUITE("session/directory expiry") {
     for (int i = 0; i < count; ++i)
       s.learn("session-" + std::to_string(i), s.a);
     SessionUse in_use = s.directory.begin_use("session-77", s.now);
-    CHECK(s.expire_later() == count - 1);
+    std::size_t expired = 0;
+    for (int sweeps = 0; sweeps < 10; ++sweeps)
+      expired += s.expire_later();
+    CHECK(expired == count - 1);
     CHECK(s.directory.size() == 1);
     in_use.end();
     CHECK(s.expire_later() == 1);
@@ -163,11 +168,11 @@ TEST_SUITE("session/directory expiry") {
   TEST_CASE("a session with an open stream does not expire, however long that takes") {
     Sessions s;
     SessionUse learned;
-    s.directory.learn("one", s.a, s.now, learned);
-    CHECK(s.directory.expire(idle, s.now + 1'000'000) == 0);
+    s.directory.learn("one", {s.a}, s.now, learned);
+    CHECK(s.directory.expire(idle, s.now + 1'000'000).size() == 0);
     SessionUse stream = s.directory.begin_use("one", s.now);
     learned.end();
-    CHECK(s.directory.expire(idle, s.now + 1'000'000) == 0);
+    CHECK(s.directory.expire(idle, s.now + 1'000'000).size() == 0);
     stream.end();
     stream.end();
     CHECK(s.expire_later() == 1);
@@ -177,9 +182,9 @@ TEST_SUITE("session/directory expiry") {
     Sessions s;
     SessionUse use;
     // Begun long ago: it would be due at once.
-    s.directory.learn("one", s.a, s.now - 1'000'000, use);
+    s.directory.learn("one", {s.a}, s.now - 1'000'000, use);
     use.end();
-    CHECK(s.directory.expire(idle, s.now + idle.count() - 100) == 0);
+    CHECK(s.directory.expire(idle, s.now + idle.count() - 100).size() == 0);
   }
 
   TEST_CASE("a use that moves ends once") {
@@ -198,8 +203,8 @@ TEST_SUITE("session/directory expiry") {
   TEST_CASE("learning into a use of the same session ends the old use") {
     Sessions s;
     SessionUse use;
-    s.directory.learn("one", s.a, s.now, use);
-    CHECK(s.directory.learn("one", s.a, s.now, use) == Learned::known);
+    s.directory.learn("one", {s.a}, s.now, use);
+    CHECK(s.directory.learn("one", {s.a}, s.now, use) == Learned::known);
     CHECK(s.expire_later() == 0);
     use.end();
     CHECK(s.expire_later() == 1);
@@ -210,7 +215,7 @@ TEST_SUITE("session/directory forgetting while in use") {
   TEST_CASE("look-ups miss it at once; its use keeps the owner that it was told") {
     Sessions s;
     SessionUse use;
-    s.directory.learn("one", s.a, s.now, use);
+    s.directory.learn("one", {s.a}, s.now, use);
     s.directory.forget("one");
     CHECK_FALSE(s.directory.begin_use("one", s.now));
     CHECK(use.owner() == s.a);
@@ -224,10 +229,10 @@ TEST_SUITE("session/directory forgetting while in use") {
   TEST_CASE("it may be learned again with another owner before the old use ends") {
     Sessions s;
     SessionUse old_use;
-    s.directory.learn("one", s.a, s.now, old_use);
+    s.directory.learn("one", {s.a}, s.now, old_use);
     s.directory.forget("one");
     SessionUse new_use;
-    CHECK(s.directory.learn("one", s.b, s.now, new_use) == Learned::added);
+    CHECK(s.directory.learn("one", {s.b}, s.now, new_use) == Learned::added);
     CHECK(old_use.owner() == s.a);
     CHECK(new_use.owner() == s.b);
     old_use.end();
@@ -241,6 +246,131 @@ TEST_SUITE("session/directory forgetting while in use") {
   }
 }
 
+TEST_SUITE("session/directory facts") {
+  TEST_CASE("shows what it knows of a session, and what is open") {
+    Sessions s;
+    SessionUse call;
+    const session::Facts facts{s.a, 3, 1'700'000'000, {"/mcp", "example.org", "2025-11-25"}};
+    s.directory.learn("one", facts, s.now, call);
+    SessionUse stream = s.directory.begin_use("one", s.now);
+    stream.becomes_stream();
+    stream.becomes_stream();
+    auto info = s.directory.look("one", s.now + 5000);
+    REQUIRE(info);
+    CHECK(info->facts.owner == s.a);
+    CHECK(info->facts.generation == 3);
+    CHECK(info->facts.created_s == 1'700'000'000);
+    CHECK(info->facts.place == facts.place);
+    CHECK(info->in_flight == 1);
+    CHECK(info->streams == 1);
+    CHECK(info->idle.count() == 0);
+    stream.end();
+    call.end();
+    info = s.directory.look("one", monotonic_ms() + 5000);
+    CHECK(info->in_flight == 0);
+    CHECK(info->streams == 0);
+    CHECK(info->idle.count() >= 5000);
+    CHECK_FALSE(s.directory.look("two", s.now));
+  }
+
+  TEST_CASE("what expires is handed out with all that is known of it") {
+    Sessions s;
+    SessionUse use;
+    s.directory.learn("one", {s.b, 1, 7, {"/mcp", "h", "2025-06-18"}}, s.now, use);
+    use.end();
+    const auto expired = s.directory.expire(idle, monotonic_ms() + 2 * idle.count());
+    REQUIRE(expired.size() == 1);
+    CHECK(expired[0].id == "one");
+    CHECK(expired[0].facts.owner == s.b);
+    CHECK(expired[0].facts.place.path == "/mcp");
+  }
+
+  TEST_CASE("a higher generation moves a session, a lower one does not") {
+    Sessions s;
+    SessionUse use;
+    s.directory.learn("one", {s.a, 2}, s.now, use);
+    CHECK(s.directory.learn("one", {s.b, 2}, s.now, use) == Learned::conflict);
+    CHECK(s.directory.learn("one", {s.b, 1}, s.now, use) == Learned::conflict);
+    CHECK(s.directory.learn("one", {s.b, 3}, s.now, use) == Learned::known);
+    CHECK(s.owner("one") == s.b);
+    CHECK(s.backends[0].sessions() == 0);
+    CHECK(s.backends[1].sessions() == 1);
+  }
+
+  TEST_CASE("places beyond their bound are not kept, sessions are") {
+    Sessions s;
+    for (std::size_t i = 0; i <= limits::session_places_max; ++i) {
+      SessionUse use;
+      const session::Place place{"/mcp", "host-" + std::to_string(i), ""};
+      s.directory.learn("s" + std::to_string(i), {s.a, 1, 0, place}, s.now, use);
+    }
+    CHECK(s.directory.look("s1", s.now)->facts.place.host == "host-1");
+    const auto last = "s" + std::to_string(limits::session_places_max);
+    CHECK(s.directory.look(last, s.now)->facts.place.host.empty());
+  }
+}
+
+TEST_SUITE("session/directory as a cache") {
+  TEST_CASE("what is new is due for the store once") {
+    Sessions s;
+    s.learn("one", s.a);
+    s.learn("two", s.b);
+    CHECK(s.directory.due_for_store(milliseconds(60'000), s.now, 100).size() == 2);
+    CHECK(s.directory.due_for_store(milliseconds(60'000), s.now, 100).empty());
+    s.directory.mark_not_stored("two");
+    const auto due = s.directory.due_for_store(milliseconds(60'000), s.now, 100);
+    REQUIRE(due.size() == 1);
+    CHECK(due[0].id == "two");
+  }
+
+  TEST_CASE("what the store was told of is due again when it was seen since, and not before") {
+    Sessions s;
+    SessionUse stream;
+    s.directory.learn("idle", {s.a}, s.now, stream);
+    s.directory.mark_stored("idle", s.now);
+    s.directory.learn("streaming", {s.a}, s.now, stream);
+    s.directory.mark_stored("streaming", s.now);
+    CHECK(s.directory.due_for_store(milliseconds(60'000), s.now + 59'000, 100).empty());
+    auto due = s.directory.due_for_store(milliseconds(60'000), s.now + 60'000, 100);
+    REQUIRE(due.size() == 1);
+    CHECK(due[0].id == "streaming");
+    s.directory.begin_use("idle", s.now + 70'000).end();
+    due = s.directory.due_for_store(milliseconds(60'000), s.now + 71'000, 100);
+    REQUIRE(due.size() == 1);
+    CHECK(due[0].id == "idle");
+  }
+
+  TEST_CASE("a bounded look goes on where the last one stopped") {
+    Sessions s;
+    for (int i = 0; i < 1000; ++i)
+      s.learn("session-" + std::to_string(i), s.a);
+    std::size_t total = 0;
+    for (int looks = 0; looks < 10; ++looks) {
+      const auto due = s.directory.due_for_store(milliseconds(60'000), s.now, 100);
+      CHECK(due.size() == 100);
+      total += due.size();
+    }
+    CHECK(total == 1000);
+    CHECK(s.directory.due_for_store(milliseconds(60'000), s.now, 100).empty());
+  }
+
+  TEST_CASE("after missed invalidations every owner is unverified until it is confirmed") {
+    Sessions s;
+    s.learn("one", s.a);
+    s.learn("two", s.a);
+    CHECK_FALSE(s.directory.begin_use("one", s.now).unverified());
+    s.directory.distrust_all();
+    CHECK(s.directory.begin_use("one", s.now).unverified());
+    s.directory.confirm("one");
+    CHECK_FALSE(s.directory.begin_use("one", s.now).unverified());
+    CHECK(s.directory.begin_use("two", s.now).unverified());
+    s.learn("two", s.a);
+    CHECK_FALSE(s.directory.begin_use("two", s.now).unverified());
+    s.learn("three", s.a);
+    CHECK_FALSE(s.directory.begin_use("three", s.now).unverified());
+  }
+}
+
 TEST_SUITE("session/directory bounds") {
   TEST_CASE("a full shard lets a session go that is idle, never one in use") {
     Sessions s;
@@ -249,7 +379,7 @@ TEST_SUITE("session/directory bounds") {
     const std::vector<std::string> ids = ids_of_one_shard(share + share / 20);
     const std::uint64_t hits = limit_hits(Limit::sessions);
     SessionUse in_use;
-    s.directory.learn(ids[0], s.a, s.now, in_use);
+    s.directory.learn(ids[0], {s.a}, s.now, in_use);
     for (std::size_t i = 1; i < ids.size(); ++i)
       s.learn(ids[i], s.b);
     CHECK(s.directory.size() == share);
@@ -269,7 +399,7 @@ TEST_SUITE("session/directory bounds") {
         const std::string id = "session-" + std::to_string(i % 37);
         const BackendId owner = backends[static_cast<std::size_t>(thread % 2)].id();
         SessionUse use;
-        directory.learn(id, owner, monotonic_ms(), use);
+        directory.learn(id, {owner}, monotonic_ms(), use);
         SessionUse other = directory.begin_use(id, monotonic_ms());
         if (i % 5 == thread) directory.forget(id);
         if (i % 100 == 0) directory.expire(milliseconds(0), monotonic_ms());

@@ -1,0 +1,31 @@
+// What is known of one session. Values, used on any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "mcplb/base/ids.hpp"
+
+namespace mcplb::session {
+
+// How a session was opened: what it takes to speak to its owner on the balancer's own account.
+struct Place {
+  std::string path;      // as the backend sees it, without query: that may hold credentials
+  std::string host;      // the Host that the client used
+  std::string protocol;  // MCP revision, empty when not known
+  friend bool operator==(const Place&, const Place&) = default;
+};
+
+struct Facts {
+  BackendId owner = BackendId::none;
+  std::uint32_t generation = 1;  // counts the moves: the higher one is right
+  std::uint32_t created_s = 0;   // Unix time; 0: not known
+  Place place = {};
+};
+
+struct Record {
+  std::string id;
+  Facts facts;
+};
+
+}  // namespace mcplb::session
