@@ -118,6 +118,7 @@ Task<Result<std::unique_ptr<net::Stream>>> Opener::open_server(Endpoint endpoint
   }
   auto selected = co_await select_db(**stream, deadline);
   if (!selected) co_return selected.error();
+  error_code_.clear();
   co_return stream;
 }
 
@@ -170,6 +171,7 @@ Task<Result<void>> Opener::select_db(net::Stream& stream, Deadline deadline) {
 }
 
 Task<Result<Reply>> Opener::ask(net::Stream& stream, Command command, Deadline deadline) {
+  error_code_.clear();
   auto written = co_await stream.write(command.bytes(), deadline);
   if (!written) co_return written.error();
   ReplyDecoder decoder;
