@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 build_packages=(g++ meson ninja-build pkg-config libuv1-dev libsimdjson-dev libxxhash-dev
-  libyaml-cpp-dev libcli11-dev nlohmann-json3-dev node-llhttp)
+  libhiredis-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev node-llhttp)
 
 is_installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -86,7 +86,9 @@ bool Server::start(std::string& message) {
   state.watch_signals();
   if (!state.listen(message) || !state.listen_admin(message)) return false;
   const int count = state.settings.workers > 0 ? state.settings.workers : usable_cores();
-  for (int i = 0; i < count; ++i) state.workers.push_back(std::make_unique<Worker>(state.shared));
+  for (int i = 0; i < count; ++i) {
+    state.workers.push_back(std::make_unique<Worker>(state.shared, state.settings.store));
+  }
   for (auto& worker : state.workers) worker->start();
   for (const auto& pool : state.shared.pools) {
     cluster::start_health_checks(state.nursery, state.control, state.resolver, pool->pool);

@@ -104,6 +104,7 @@ const char* to_string(Limit limit) {
     case Limit::sessions: return "sessions";
     case Limit::orphan_initializes: return "orphan_initializes";
     case Limit::idle_connections: return "idle_connections";
+    case Limit::redis_commands: return "redis_commands";
     case Limit::count_: break;
   }
   return "none";

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "mcplb/base/text.hpp"
+#include "mcplb/redis/settings.hpp"
 
 namespace mcplb::config {
 namespace {
@@ -194,6 +195,24 @@ std::string check_access_log(std::string& text) {
   const bool path = text.find('/') != std::string::npos || text.find('.') != std::string::npos;
   if (text == "off" || text == "stdout" || path) return "";
   return quoted(text) + " is none of off, stdout or a path such as /var/log/mcplb/access.log";
+}
+
+std::string check_store_url(std::string& text) {
+  if (text.empty()) return "";
+  const redis::ParsedUrl parsed = redis::parse_url(text);
+  if (!parsed.wrong.empty()) return "the URL " + parsed.wrong;
+  if (parsed.url.endpoints.front().tls) {
+    return "rediss (tls to the store) is not built yet in this version";
+  }
+  return "";
+}
+
+std::string check_store_prefix(std::string& text) {
+  const bool plain =
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  if (plain && !text.empty() && text.size() <= name_bytes_max) return "";
+  return quoted(text) + " is no prefix of keys: visible ASCII characters, at most " +
+         std::to_string(name_bytes_max);
 }
 
 bool is_loopback(std::string_view listen_address) {

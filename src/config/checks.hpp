@@ -22,6 +22,8 @@ std::string check_hash_on(std::string& text);
 std::string check_route_host(std::string& text);  // becomes lower case
 std::string check_route_path(std::string& text);
 std::string check_access_log(std::string& text);
+std::string check_store_url(std::string& text);  // never repeats it: it may hold a password
+std::string check_store_prefix(std::string& text);
 
 // For texts that passed their check; nothing else.
 bool is_loopback(std::string_view listen_address);

@@ -50,6 +50,8 @@ class Finisher {
     if (settings_.instance.empty()) settings_.instance = host_name();
     check_listeners();
     check_admin();
+    // `url: ${REDIS_URL:-}` may stand there with a prefix and ask for nothing.
+    if (settings_.store && settings_.store->url.endpoints.empty()) settings_.store.reset();
     const Node* pools = lookup(root_, "pools");
     if (is_empty_list(pools)) {
       complain("pools", "nothing configured: pools[].backends is missing");

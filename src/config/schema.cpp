@@ -111,6 +111,36 @@ void set_url(void* scope, const Value& value) {
 }
 constexpr Access backend_url{scope_tag<cluster::BackendSettings>, get_url, set_url};
 
+// There is a store as soon as one of its keys is written; finish.cpp takes back one without a url.
+const redis::Settings& store_in(const void* scope) {
+  static const redis::Settings defaults;
+  const auto& store = static_cast<const Settings*>(scope)->store;
+  return store ? *store : defaults;
+}
+redis::Settings& store_in(void* scope) {
+  auto& store = static_cast<Settings*>(scope)->store;
+  return store ? *store : store.emplace();
+}
+template <auto Field>
+Value get_store(const void* scope) {
+  return to_value(store_in(scope).*Field);
+}
+template <auto Field>
+void set_store(void* scope, const Value& value) {
+  from_value(store_in(scope).*Field, value);
+}
+template <auto Field>
+inline constexpr Access store{scope_tag<Settings>, get_store<Field>, set_store<Field>};
+
+// The url is kept in its parts and shown without its password.
+Value get_store_url(const void* scope) {
+  return store_in(scope).url.masked();
+}
+void set_store_url(void* scope, const Value& value) {
+  store_in(scope).url = redis::parse_url(std::get<std::string>(value)).url;
+}
+constexpr Access store_url{scope_tag<Settings>, get_store_url, set_store_url};
+
 // Short names for the paths of members below.
 template <auto Field>
 inline constexpr Access pool = at<&PoolSettings::cluster, Field>;
@@ -174,11 +204,15 @@ constexpr Row rows[] = {
 
     section("store", "Where sessions are shared with other instances."),
     section("store.redis", "Without a url, sessions live in this process only."),
-    text("store.redis.url", nowhere, "redis://[user:password@]host:port/db, rediss:// for TLS.")
-        .not_built()
-        .kept_secret(),
-    text("store.redis.prefix", nowhere, "What all keys begin with.").not_built("mcplb"),
-    duration("store.redis.timeout", nowhere, connecting, "Of one command.").not_built("250ms"),
+    text("store.redis.url", store_url,
+         "redis://[user:password@]host:port/db, redis+unix:///path or "
+         "redis+sentinel://host:port,host:port/master-name.")
+        .checked(check_store_url)
+        .acts_as("sessions are not shared with other instances"),
+    text("store.redis.prefix", store<&redis::Settings::prefix>, "What all keys begin with.")
+        .checked(check_store_prefix),
+    duration("store.redis.timeout", store<&redis::Settings::timeout>, connecting,
+             "Of one command."),
 
     list("pools[]", list_at<&Settings::pools>, "The MCP servers, each with its replicas."),
     text("pools[].name", pool<&Cluster::name>, "Needed when there are several pools.")

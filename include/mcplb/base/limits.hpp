@@ -69,6 +69,26 @@ inline constexpr std::size_t admin_connections_max = 2048;
 inline constexpr int accepts_per_turn = 64;
 // How long accepting pauses when the process is out of file descriptors.
 inline constexpr milliseconds accept_pause{100};
+// Commands of one Redis connection that wait for their reply, timed-out ones included.
+inline constexpr std::size_t redis_commands_max = 1024;
+// Bytes of commands that wait to be written to one Redis connection.
+inline constexpr std::size_t redis_queued_bytes_max = 8 * 1024 * 1024;
+// One reply of Redis, with all that it contains.
+inline constexpr std::size_t redis_reply_bytes_max = 1024 * 1024;
+// Sentinels named in one URL.
+inline constexpr std::size_t redis_sentinels_max = 16;
+// Connecting to one server or sentinel, with all that is asked before it can be used.
+inline constexpr milliseconds redis_connect{2000};
+// Between two attempts to connect: doubled from the first to the last, then at random between a
+// half and the whole of that.
+inline constexpr milliseconds redis_backoff_min{100};
+inline constexpr milliseconds redis_backoff_max{5000};
+// A Redis connection on which nothing happens is asked for a sign of life this often, and a
+// subscriber, whose owner does not wait for a reply, has this long to give one.
+inline constexpr milliseconds redis_ping{5000};
+inline constexpr milliseconds redis_pong{1000};
+// A silent connection gets this much more: after a stall of our own its bytes may wait unread.
+inline constexpr milliseconds redis_second_look{50};
 
 static_assert(trailer_bytes_max < buffer_block_bytes);
 static_assert(endpoint_event_bytes_max < buffer_block_bytes);

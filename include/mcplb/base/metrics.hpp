@@ -37,6 +37,7 @@ enum class Limit : std::uint8_t {
   sessions,
   orphan_initializes,
   idle_connections,
+  redis_commands,
   count_
 };
 const char* to_string(Limit limit);

@@ -1,6 +1,7 @@
 // The whole configuration: one immutable snapshot, made by `config`, read by `server`.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "mcplb/http/settings.hpp"
 #include "mcplb/net/settings.hpp"
 #include "mcplb/proxy/settings.hpp"
+#include "mcplb/redis/settings.hpp"
 #include "mcplb/session/settings.hpp"
 
 namespace mcplb::config {
@@ -28,6 +30,7 @@ struct Settings {
   admin::Settings admin;
   int workers = 0;  // 0: auto, one per usable core
   std::vector<std::string> secrets;
+  std::optional<redis::Settings> store;  // none: sessions live in this process only
   std::vector<PoolSettings> pools;
   http::Settings http;
   proxy::ClientSettings client;

@@ -24,8 +24,6 @@ TEST_SUITE("config/unbuilt") {
         {one_pool + "listeners: [{tls: {certificate: a.pem}}]", "listeners[0].tls.certificate"},
         {one_pool + "listeners: [{tls: {min_version: \"1.3\"}}]", "listeners[0].tls.min_version"},
         {one_pool + "resolver: {servers: [1.1.1.1]}", "resolver.servers"},
-        {one_pool + "store: {redis: {url: redis://r:6379}}", "store.redis.url"},
-        {one_pool + "store: {redis: {prefix: x}}", "store.redis.prefix"},
         {one_pool + "registration: {enabled: true}", "registration.enabled"},
         {one_pool + "tracing: {otlp_endpoint: \"http://o:4318\"}", "tracing.otlp_endpoint"},
         {in_pool("sessions: {identity: sealed}"), "pools[0].sessions.identity: sealed"},
