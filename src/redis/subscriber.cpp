@@ -82,6 +82,9 @@ class Subscriber::State final : private Link::User {
 
   // Everything here is an array that begins with what it is.
   Result<void> take(const Reply& reply) {
+    if (is_passing_error(reply)) {
+      return Error{Error::Kind::unreachable, Error::Side::self, 0, "the store is not ready"};
+    }
     if (reply.is_error()) {
       return Error{Error::Kind::config, Error::Side::self, 0, "the store refuses to subscribe"};
     }
