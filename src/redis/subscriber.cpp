@@ -1,4 +1,4 @@
-#include "redis/subscriber.hpp"
+#include "mcplb/redis/subscriber.hpp"
 
 #include <utility>
 
