@@ -105,6 +105,7 @@ const char* to_string(Limit limit) {
     case Limit::orphan_initializes: return "orphan_initializes";
     case Limit::idle_connections: return "idle_connections";
     case Limit::redis_commands: return "redis_commands";
+    case Limit::store_removals: return "store_removals";
     case Limit::count_: break;
   }
   return "none";

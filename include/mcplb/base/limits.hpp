@@ -50,6 +50,8 @@ inline constexpr std::size_t session_id_bytes_max = 8 * 1024;
 inline constexpr std::size_t sessions_max = 1'000'000;
 // Sessions that one sweep ends: each may cost its owner a DELETE.
 inline constexpr std::size_t expired_per_sweep_max = 10'000;
+// Deleted sessions that the store has yet to hear of.
+inline constexpr std::size_t store_removals_max = 100'000;
 // Different paths and hosts by which the sessions of one pool were opened.
 inline constexpr std::size_t session_places_max = 1024;
 // A scratch buffer that grew beyond this is not kept for the next request.

@@ -38,6 +38,7 @@ enum class Limit : std::uint8_t {
   orphan_initializes,
   idle_connections,
   redis_commands,
+  store_removals,
   count_
 };
 const char* to_string(Limit limit);

@@ -1,0 +1,115 @@
+// The directory that balancers share: sessions as records in Redis, readable with redis-cli. One
+// per loop, over that loop's connection; used on that loop only. Nothing here waits for a
+// connection: while there is none, all calls fail at once.
+//
+//   {prefix}:session:{pool}:{id}    hash; TTL = idle timeout + 5 minutes
+//   {prefix}:tombstone:{pool}:{id}  a deleted session; the same TTL
+//   {prefix}:expiry:{pool}          sorted set: id by the Unix time when it was last seen
+//   {prefix}:lock:sweep:{pool}      who sweeps
+//   {prefix}:events                 channel: "deleted POOL ID", "expired POOL ID"
+//
+// Absence of a record decides nothing (Redis was flushed, or another balancer could not write); a
+// tombstone or a higher generation does. Times are the server's.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mcplb/async/nursery.hpp"
+#include "mcplb/async/task.hpp"
+#include "mcplb/base/clock.hpp"
+#include "mcplb/base/result.hpp"
+#include "mcplb/redis/client.hpp"
+#include "mcplb/session/record.hpp"
+
+namespace mcplb::session {
+
+// A session as all balancers know it: backends go by their configured id.
+struct StoredRecord {
+  std::string id;
+  std::string owner;
+  std::uint32_t generation = 1;
+  std::uint32_t created_s = 0;
+  Place place;
+  std::string principal;  // hex of the keyed hash; empty: bound to nobody
+};
+
+// The sessions of one pool, as the store's methods need them. Owned by the pool.
+struct StoreScope {
+  std::string pool;
+  milliseconds idle{0};
+};
+
+class Store {
+ public:
+  // All outlive the store. `instance` is written into records, for people.
+  Store(redis::Client& client, Nursery& nursery, std::string prefix, std::string instance);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  static std::string channel(std::string_view prefix);
+  // A message of the channel: caches let go of the session. Nothing for any other text.
+  struct Message {
+    bool deleted = false;  // by its client; else it expired, and who still uses it keeps it
+    std::string_view pool;
+    std::string_view id;
+  };
+  static std::optional<Message> read_message(std::string_view payload);
+
+  bool connected() const { return client_.connected(); }
+  // Call it when the client has connected (again).
+  void on_connected() { send_removals(); }
+
+  struct Found {
+    enum class State : std::uint8_t { absent, present, deleted };
+    State state = State::absent;
+    StoredRecord record;  // when present
+  };
+  Task<Result<Found>> find(const StoreScope& scope, std::string id);
+
+  // Creates a record, or renews it: seen now. One script, so that it never revives a deleted
+  // session and never overwrites a higher generation.
+  enum class Put : std::uint8_t {
+    done,
+    deleted,  // there is a tombstone
+    other     // live with another owner, or moved on: the record was left alone
+  };
+  Task<Result<Put>> put(const StoreScope& scope, StoredRecord record);
+
+  // Deletes the record, leaves a tombstone, tells the other balancers. Soon, and when the store
+  // is away then when it is back; at most limits::store_removals_max wait.
+  void remove(const StoreScope& scope, std::string id);
+  std::size_t removals_waiting() const { return removals_.size(); }
+
+  // Whether this balancer is the one to sweep the pool's sessions now; for `hold` nobody else is.
+  Task<Result<bool>> lock_sweep(const StoreScope& scope, milliseconds hold);
+  Task<Result<void>> unlock_sweep(const StoreScope& scope);
+  // Takes sessions out of the store that nobody has seen for the idle time: of balancers that
+  // have died, too. At most `max`.
+  Task<Result<std::vector<StoredRecord>>> take_expired(const StoreScope& scope, std::size_t max);
+
+ private:
+  struct Removal {
+    const StoreScope* scope;
+    std::string id;
+  };
+  std::string key(std::string_view kind, const StoreScope& scope, std::string_view id) const;
+  std::vector<std::string> keys_of(const StoreScope& scope, std::string_view id) const;
+  void send_removals();
+  Task<void> removals_flow();
+  Task<Result<redis::Reply>> run(const redis::Script& script, redis::Client::ScriptCall call);
+
+  redis::Client& client_;
+  Nursery& nursery_;
+  const std::string prefix_;
+  const std::string instance_;
+  std::deque<Removal> removals_;
+  bool sending_removals_ = false;
+};
+
+}  // namespace mcplb::session

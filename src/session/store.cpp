@@ -1,0 +1,209 @@
+#include "mcplb/session/store.hpp"
+
+#include <utility>
+
+#include "mcplb/base/limits.hpp"
+#include "mcplb/base/metrics.hpp"
+#include "mcplb/base/text.hpp"
+
+#include "session/store_scripts.hpp"
+
+namespace mcplb::session {
+namespace {
+
+using redis::Reply;
+
+constexpr std::int64_t grace_s = 5 * 60;
+constexpr std::string_view deleted_verb = "deleted ";
+constexpr std::string_view expired_verb = "expired ";
+
+std::int64_t idle_s(const StoreScope& scope) { return (scope.idle.count() + 999) / 1000; }
+std::string ttl_s(const StoreScope& scope) { return std::to_string(idle_s(scope) + grace_s); }
+
+Error not_understood() {
+  return {Error::Kind::malformed, Error::Side::self, 0, "the store's answer is not understood"};
+}
+
+// The first element names what the script did.
+std::string_view verdict_of(const Reply& reply) {
+  if (!reply.is_array() || reply.elements.empty()) return {};
+  return reply.elements.front().text;
+}
+
+std::uint32_t number_of(std::string_view text) {
+  return static_cast<std::uint32_t>(parse_decimal(text).value_or(0));
+}
+
+// The values of script::record_fields, from `at` on.
+StoredRecord record_of(std::string id, const std::vector<Reply>& values, std::size_t at) {
+  StoredRecord record;
+  record.id = std::move(id);
+  record.owner = values[at].text;
+  record.generation = number_of(values[at + 1].text);
+  record.created_s = number_of(values[at + 2].text);
+  record.place.path = values[at + 3].text;
+  record.place.host = values[at + 4].text;
+  record.place.protocol = values[at + 5].text;
+  record.principal = values[at + 6].text;
+  return record;
+}
+
+std::string message_of(std::string_view verb, const StoreScope& scope, std::string_view id) {
+  std::string text(verb);
+  text.append(scope.pool).append(" ").append(id);
+  return text;
+}
+
+}  // namespace
+
+Store::Store(redis::Client& client, Nursery& nursery, std::string prefix, std::string instance)
+    : client_(client),
+      nursery_(nursery),
+      prefix_(std::move(prefix)),
+      instance_(std::move(instance)) {}
+
+Store::~Store() = default;
+
+std::string Store::channel(std::string_view prefix) { return std::string(prefix) + ":events"; }
+
+std::optional<Store::Message> Store::read_message(std::string_view payload) {
+  Message message;
+  message.deleted = payload.starts_with(deleted_verb);
+  if (!message.deleted && !payload.starts_with(expired_verb)) return std::nullopt;
+  payload.remove_prefix(message.deleted ? deleted_verb.size() : expired_verb.size());
+  const std::size_t space = payload.find(' ');
+  if (space == std::string_view::npos) return std::nullopt;
+  message.pool = payload.substr(0, space);
+  message.id = payload.substr(space + 1);
+  return message;
+}
+
+std::string Store::key(std::string_view kind, const StoreScope& scope, std::string_view id) const {
+  std::string text = prefix_;
+  text.append(":").append(kind).append(":").append(scope.pool);
+  if (!id.empty()) text.append(":").append(id);
+  return text;
+}
+
+std::vector<std::string> Store::keys_of(const StoreScope& scope, std::string_view id) const {
+  return {key("session", scope, id), key("tombstone", scope, id), key("expiry", scope, {})};
+}
+
+Task<Result<Reply>> Store::run(const redis::Script& script, redis::Client::ScriptCall call) {
+  const Deadline deadline = client_.in_time();
+  auto reply = co_await client_.script(script, std::move(call), deadline);
+  if (!reply) co_return reply.error();
+  if (reply->is_error()) {
+    co_return Error{Error::Kind::malformed, Error::Side::self, 0, "the store refused a script"};
+  }
+  co_return std::move(*reply);
+}
+
+Task<Result<Store::Found>> Store::find(const StoreScope& scope, std::string id) {
+  redis::Client::ScriptCall call;
+  call.keys = keys_of(scope, id);
+  auto reply = co_await run(script::find, std::move(call));
+  if (!reply) co_return reply.error();
+  Found found;
+  const std::string_view verdict = verdict_of(*reply);
+  if (verdict == "deleted") found.state = Found::State::deleted;
+  if (verdict == "deleted" || verdict == "absent") co_return found;
+  if (verdict != "present" || reply->elements.size() != 1 + script::record_values) {
+    co_return not_understood();
+  }
+  found.state = Found::State::present;
+  found.record = record_of(std::move(id), reply->elements, 1);
+  co_return found;
+}
+
+Task<Result<Store::Put>> Store::put(const StoreScope& scope, StoredRecord record) {
+  redis::Client::ScriptCall call;
+  call.keys = keys_of(scope, record.id);
+  call.arguments = {record.id,
+                    ttl_s(scope),
+                    instance_,
+                    record.owner,
+                    std::to_string(record.generation),
+                    std::to_string(record.created_s),
+                    record.place.path,
+                    record.place.host,
+                    record.place.protocol,
+                    record.principal};
+  auto reply = co_await run(script::put, std::move(call));
+  if (!reply) co_return reply.error();
+  const std::string_view verdict = verdict_of(*reply);
+  if (verdict == "done") co_return Put::done;
+  if (verdict == "deleted") co_return Put::deleted;
+  if (verdict == "other") co_return Put::other;
+  co_return not_understood();
+}
+
+void Store::remove(const StoreScope& scope, std::string id) {
+  if (removals_.size() >= limits::store_removals_max) {
+    count_limit_hit(Limit::store_removals);
+    removals_.pop_front();
+  }
+  removals_.push_back({&scope, std::move(id)});
+  send_removals();
+}
+
+void Store::send_removals() {
+  if (sending_removals_ || removals_.empty() || !client_.connected()) return;
+  sending_removals_ = true;
+  nursery_.spawn(removals_flow());
+}
+
+// One after the other: each waits for the store's word, so that none is lost with a connection.
+Task<void> Store::removals_flow() {
+  while (!removals_.empty()) {
+    const Removal removal = removals_.front();
+    redis::Client::ScriptCall call;
+    call.keys = keys_of(*removal.scope, removal.id);
+    call.arguments = {removal.id, ttl_s(*removal.scope), channel(prefix_),
+                      message_of(deleted_verb, *removal.scope, removal.id)};
+    auto reply = co_await run(script::remove, std::move(call));
+    if (!reply) break;  // goes on when the store is back
+    // The bound may have taken it away meanwhile.
+    if (!removals_.empty() && removals_.front().id == removal.id) removals_.pop_front();
+  }
+  sending_removals_ = false;
+}
+
+Task<Result<bool>> Store::lock_sweep(const StoreScope& scope, milliseconds hold) {
+  const std::string name = key("lock:sweep", scope, {});
+  const std::string time = std::to_string(hold.count());
+  const redis::Command command({"SET", name, instance_, "NX", "PX", time});
+  auto reply = co_await client_.command(command, client_.in_time());
+  if (!reply) co_return reply.error();
+  co_return reply->is_text();
+}
+
+Task<Result<void>> Store::unlock_sweep(const StoreScope& scope) {
+  redis::Client::ScriptCall call;
+  call.keys = {key("lock:sweep", scope, {})};
+  call.arguments = {instance_};
+  auto reply = co_await run(script::unlock, std::move(call));
+  if (!reply) co_return reply.error();
+  co_return {};
+}
+
+Task<Result<std::vector<StoredRecord>>> Store::take_expired(const StoreScope& scope,
+                                                            std::size_t max) {
+  redis::Client::ScriptCall call;
+  call.keys = {key("expiry", scope, {})};
+  // Times are whole seconds: one more, so that none is taken too early.
+  call.arguments = {std::to_string(idle_s(scope) + 1), std::to_string(max),
+                    key("session", scope, {}), channel(prefix_),
+                    message_of(expired_verb, scope, {})};
+  auto reply = co_await run(script::take_expired, std::move(call));
+  if (!reply) co_return reply.error();
+  constexpr std::size_t row = 1 + script::record_values;
+  if (!reply->is_array() || reply->elements.size() % row != 0) co_return not_understood();
+  std::vector<StoredRecord> expired;
+  for (std::size_t at = 0; at < reply->elements.size(); at += row) {
+    expired.push_back(record_of(reply->elements[at].text, reply->elements, at + 1));
+  }
+  co_return expired;
+}
+
+}  // namespace mcplb::session
