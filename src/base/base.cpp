@@ -104,6 +104,9 @@ const char* to_string(Limit limit) {
     case Limit::sessions: return "sessions";
     case Limit::orphan_initializes: return "orphan_initializes";
     case Limit::idle_connections: return "idle_connections";
+    case Limit::asks: return "asks";
+    case Limit::asked_backends: return "asked_backends";
+    case Limit::ask_reply_bytes: return "ask_reply_bytes";
     case Limit::count_: break;
   }
   return "none";

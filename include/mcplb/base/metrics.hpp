@@ -37,6 +37,9 @@ enum class Limit : std::uint8_t {
   sessions,
   orphan_initializes,
   idle_connections,
+  asks,
+  asked_backends,
+  ask_reply_bytes,
   count_
 };
 const char* to_string(Limit limit);
