@@ -68,7 +68,8 @@ class News::Awaiter final : private net::Timer {
 News::Awaiter News::wait(Deadline deadline) { return {*this, deadline}; }
 
 void News::run_deferred() {
-  if (waiter_ != nullptr) waiter_->resume();
+  // The news may have been taken without a wait since this turn was asked for.
+  if (fresh_ && waiter_ != nullptr) waiter_->resume();
 }
 
 // A string, because a small number could be the id of a call that the client has open in this
