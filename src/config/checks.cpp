@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include "mcplb/base/limits.hpp"
 #include "mcplb/base/text.hpp"
 
 namespace mcplb::config {
@@ -194,6 +195,12 @@ std::string check_access_log(std::string& text) {
   const bool path = text.find('/') != std::string::npos || text.find('.') != std::string::npos;
   if (text == "off" || text == "stdout" || path) return "";
   return quoted(text) + " is none of off, stdout or a path such as /var/log/mcplb/access.log";
+}
+
+std::string check_secret(std::string& text) {
+  if (text.size() >= limits::secret_bytes_min) return "";
+  return "is too short to be a secret: at least " + std::to_string(limits::secret_bytes_min) +
+         " characters, as `openssl rand -hex 32` makes them";
 }
 
 bool is_loopback(std::string_view listen_address) {

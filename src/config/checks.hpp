@@ -22,6 +22,7 @@ std::string check_hash_on(std::string& text);
 std::string check_route_host(std::string& text);  // becomes lower case
 std::string check_route_path(std::string& text);
 std::string check_access_log(std::string& text);
+std::string check_secret(std::string& text);
 
 // For texts that passed their check; nothing else.
 bool is_loopback(std::string_view listen_address);

@@ -59,6 +59,12 @@ void append_client_fields(std::string& out, const http::RequestHead& request,
   http::append_field(out, "X-Request-Id", forwarding.request_id);
 }
 
+// The value of a field as the next hop reads it.
+std::string_view value_of(const http::Field& field, std::string_view session) {
+  const bool renamed = field.id == Name::mcp_session_id && !session.empty();
+  return renamed ? session : field.value;
+}
+
 bool expects_body(http::Method method) {
   return method == http::Method::post || method == http::Method::put ||
          method == http::Method::patch;
@@ -78,7 +84,7 @@ void append_backend_head(std::string& out, const http::RequestHead& request,
   const http::HopByHop hop_by_hop(request.fields);
   for (const http::Field& field : request.fields) {
     if (rewritten_in_request(field, forwarding) || hop_by_hop.covers(field)) continue;
-    http::append_field(out, field.name, field.value);
+    http::append_field(out, field.name, value_of(field, forwarding.session));
   }
   append_client_fields(out, request, forwarding);
   if (request.accepts_trailers) out += "TE: trailers\r\nConnection: TE\r\n";
@@ -110,7 +116,7 @@ void append_client_head(std::string& out, const http::ReplyHead& reply,
         field.id == Name::x_request_id || hop_by_hop.covers(field)) {
       continue;
     }
-    http::append_field(out, field.name, field.value);
+    http::append_field(out, field.name, value_of(field, forwarding.session));
   }
   if (!reply.fields.has(Name::date)) http::append_date(out);
   http::append_field(out, "X-Request-Id", forwarding.request_id);

@@ -21,7 +21,8 @@ SessionUse::SessionUse(SessionUse&& other) noexcept
     : directory_(std::exchange(other.directory_, nullptr)),
       shard_(other.shard_),
       entry_(other.entry_),
-      owner_(other.owner_) {}
+      owner_(other.owner_),
+      principal_(other.principal_) {}
 
 SessionUse& SessionUse::operator=(SessionUse&& other) noexcept {
   if (this == &other) return *this;
@@ -30,6 +31,7 @@ SessionUse& SessionUse::operator=(SessionUse&& other) noexcept {
   shard_ = other.shard_;
   entry_ = other.entry_;
   owner_ = other.owner_;
+  principal_ = other.principal_;
   return *this;
 }
 
@@ -49,7 +51,12 @@ Directory::~Directory() {
   }
 }
 
-Directory::Learned Directory::learn(std::string_view id, BackendId owner, TimePoint now,
+void Directory::Entry::open_by(const Origin& origin) {
+  owner = origin.owner;
+  principal = origin.principal ? std::make_unique<const mcp::Principal>(origin.principal) : nullptr;
+}
+
+Directory::Learned Directory::learn(std::string_view id, const Origin& origin, TimePoint now,
                                     SessionUse& use) {
   if (id.empty() || id.size() > limits::session_id_bytes_max) return Learned::refused;
   SessionUse begun;
@@ -62,16 +69,17 @@ Directory::Learned Directory::learn(std::string_view id, BackendId owner, TimePo
     if (found == shard.sessions.end()) {
       if (shard.sessions.size() >= limits::sessions_max / shards) make_room(shard);
       found = shard.sessions.try_emplace(std::string(id)).first;
-      found->second.owner = owner;
-      count(owner, 1);
-    } else if (found->second.forgotten) {
+      found->second.open_by(origin);
+      count(origin.owner, 1);
+    } else if (found->second.forgotten == 1) {
       // Whoever still uses it keeps the owner that he was told; new requests go to the new one.
-      found->second.forgotten = false;
+      found->second.forgotten = 0;
       --shard.forgotten;
-      found->second.owner = owner;
-      count(owner, 1);
+      found->second.open_by(origin);
+      count(origin.owner, 1);
     } else {
-      if (found->second.owner != owner) return Learned::conflict;
+      // Who opened it first stays the one that it answers to.
+      if (found->second.owner != origin.owner) return Learned::conflict;
       outcome = Learned::known;
     }
     begun = begin(index, *found, now);
@@ -86,19 +94,20 @@ SessionUse Directory::begin_use(std::string_view id, TimePoint now) {
   Shard& shard = shards_[index];
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.sessions.find(id);
-  if (found == shard.sessions.end() || found->second.forgotten) return {};
+  if (found == shard.sessions.end() || found->second.forgotten == 1) return {};
   return begin(index, *found, now);
 }
 
 SessionUse Directory::begin(std::size_t shard, Map::value_type& session, TimePoint now) {
   Entry& entry = session.second;
-  ++entry.open;
+  entry.open = entry.open + 1;
   entry.last_seen = std::max(entry.last_seen, now);
   SessionUse use;
   use.directory_ = this;
   use.shard_ = shard;
   use.entry_ = &session;
   use.owner_ = entry.owner;
+  if (entry.principal != nullptr) use.principal_ = *entry.principal;
   return use;
 }
 
@@ -108,9 +117,9 @@ void Directory::end_use(std::size_t index, void* session) {
   const TimePoint now = monotonic_ms();
   const std::lock_guard lock(shard.mutex);
   MCPLB_ASSERT(entry.open > 0);
-  --entry.open;
+  entry.open = entry.open - 1;
   entry.last_seen = std::max(entry.last_seen, now);
-  if (entry.open > 0 || !entry.forgotten) return;
+  if (entry.open > 0 || entry.forgotten == 0) return;
   --shard.forgotten;
   shard.sessions.erase(shard.sessions.find(id));
 }
@@ -119,13 +128,13 @@ void Directory::forget(std::string_view id) {
   Shard& shard = shards_[shard_of(id)];
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.sessions.find(id);
-  if (found == shard.sessions.end() || found->second.forgotten) return;
+  if (found == shard.sessions.end() || found->second.forgotten == 1) return;
   if (found->second.open == 0) {
     erase(shard, found);
     return;
   }
   count(found->second.owner, -1);
-  found->second.forgotten = true;
+  found->second.forgotten = 1;
   ++shard.forgotten;
 }
 

@@ -46,6 +46,13 @@ inline constexpr std::size_t batch_elements_max = 1000;
 inline constexpr std::size_t request_id_bytes_max = 256;
 // Session ids longer than this are not learned (no revision names a bound).
 inline constexpr std::size_t session_id_bytes_max = 8 * 1024;
+// Keys that operators may give: a sealed id is tried with each.
+inline constexpr std::size_t secrets_max = 8;
+inline constexpr std::size_t secret_bytes_min = 16;
+// The payload of a JWT that is read for its principal; a longer one is a credential like others.
+inline constexpr std::size_t jwt_payload_bytes_max = 16 * 1024;
+// Sealed sessions that were deleted here, remembered so that they do not come back.
+inline constexpr std::size_t tombstones_max = 100'000;
 // Sessions remembered by one process; the longest idle of a shard goes first.
 inline constexpr std::size_t sessions_max = 1'000'000;
 // A scratch buffer that grew beyond this is not kept for the next request.

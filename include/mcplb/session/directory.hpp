@@ -15,6 +15,7 @@
 #include "mcplb/base/hash.hpp"
 #include "mcplb/base/ids.hpp"
 #include "mcplb/cluster/backend.hpp"
+#include "mcplb/mcp/principal.hpp"
 
 namespace mcplb::session {
 
@@ -32,6 +33,8 @@ class SessionUse {
 
   explicit operator bool() const { return directory_ != nullptr; }
   BackendId owner() const { return owner_; }
+  // Who opened the session, as far as learn() was told.
+  const mcp::Principal& principal() const { return principal_; }
   void end();
 
  private:
@@ -40,6 +43,7 @@ class SessionUse {
   std::size_t shard_ = 0;
   void* entry_ = nullptr;  // the directory's, kept for as long as it is in use
   BackendId owner_ = BackendId::none;
+  mcp::Principal principal_;
 };
 
 class Directory {
@@ -57,9 +61,17 @@ class Directory {
     conflict,  // live on another backend: nothing was changed
     refused    // empty, or longer than limits::session_id_bytes_max
   };
+  // What is known of a session when it is learned.
+  struct Origin {
+    BackendId owner = BackendId::none;
+    mcp::Principal principal;  // none: sessions of this pool are not bound
+
+    Origin(BackendId by) : owner(by) {}
+    Origin(BackendId by, const mcp::Principal& opened_by) : owner(by), principal(opened_by) {}
+  };
   // Remembers the owner of a session that a backend has just opened. In use at once: the use is
   // handed out so that it cannot expire before its first request.
-  Learned learn(std::string_view id, BackendId owner, TimePoint now, SessionUse& use);
+  Learned learn(std::string_view id, const Origin& origin, TimePoint now, SessionUse& use);
   // Finds the owner and marks the session in use; empty when the id is unknown.
   SessionUse begin_use(std::string_view id, TimePoint now);
   // Drops a session, also while it is in use.
@@ -74,9 +86,12 @@ class Directory {
   friend class SessionUse;
   struct Entry {
     BackendId owner = BackendId::none;
-    std::uint32_t open = 0;  // uses
+    std::uint32_t open : 31 = 0;      // uses
+    std::uint32_t forgotten : 1 = 0;  // dropped while in use; erased with the last use
     TimePoint last_seen = 0;
-    bool forgotten = false;  // dropped while in use; erased with the last use
+    std::unique_ptr<const mcp::Principal> principal;  // null: not bound
+
+    void open_by(const Origin& origin);
   };
   using Map = std::unordered_map<std::string, Entry, StringHash, std::equal_to<>>;
   struct Shard {
