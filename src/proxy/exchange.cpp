@@ -99,6 +99,9 @@ std::optional<LocalReply> Exchange::find_owner() {
   const SharedPool& shared = pool_->shared;
   const bool routed_by_session = !message_.session.empty() && message_.era == mcp::Era::legacy &&
                                  shared.session.identity != session::Identity::none;
+  if (pool_->identity.names_unchecked_session(request_.head, message_)) {
+    return LocalReply{Reason::session_unknown, "", {}};
+  }
   if (!routed_by_session) return std::nullopt;
   using Found = SessionIdentity::Found;
   SessionIdentity::Named named;
@@ -108,7 +111,8 @@ std::optional<LocalReply> Exchange::find_owner() {
   backend_session_ = named.backend_session;
   if (found == Found::denied) return LocalReply{Reason::session_unknown, "", {}};
   if (!use_) {
-    if (message_.endpoint_session && message_.method == mcp::Method::initialize) {
+    const bool may_mean_nothing = message_.endpoint_session && !pool_->identity.binds();
+    if (may_mean_nothing && message_.method == mcp::Method::initialize) {
       // Not a 2024-11-05 session: the URL of this server happens to have such a parameter.
       message_.session = {};
       message_.endpoint_session = false;
@@ -176,6 +180,7 @@ void Exchange::build_backend_head() {
   forwarding.target =
       renamed_target(target, request_.head, message_, backend_session_, renamed);
   if (!message_.endpoint_session) forwarding.session = backend_session_;
+  forwarding.drops_session = pool_->identity.binds() && backend_session_.empty();
   forwarding.client_ip = client_.ip;
   forwarding.request_id = request_id_;
   forwarding.body_bytes = request_.body.size();

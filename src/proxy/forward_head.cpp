@@ -20,6 +20,7 @@ bool rewritten_in_request(const http::Field& field, const RequestForwarding& for
     case Name::trailer:
     case Name::x_forwarded_for:
     case Name::x_request_id: return true;
+    case Name::mcp_session_id: return forwarding.drops_session;
     // A moved session's id is rewritten in bodies that we must be able to read.
     case Name::accept_encoding: return forwarding.is_mcp;
     case Name::x_forwarded_host:

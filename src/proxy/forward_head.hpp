@@ -16,6 +16,7 @@ struct RequestForwarding {
   std::string_view client_ip;
   std::string_view request_id;
   std::string_view session;     // what the owner calls it; empty: Mcp-Session-Id stays as it is
+  bool drops_session = false;   // Mcp-Session-Id names one that was not checked
   std::size_t body_bytes = 0;
   bool client_trusted = false;  // its X-Forwarded-* and X-Real-IP are believed
   bool is_mcp = false;

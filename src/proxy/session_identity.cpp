@@ -21,6 +21,14 @@ SessionIdentity::SessionIdentity(const SharedPool& pool, const std::vector<std::
   }
 }
 
+bool SessionIdentity::names_unchecked_session(const http::RequestHead& head,
+                                              const mcp::Message& message) const {
+  // Without a binding, what is not of the legacy era may have parameters of that name.
+  const bool guarded = binds() || (seals() && message.era == mcp::Era::legacy);
+  if (!guarded || head.method != http::Method::post || head.query.empty()) return false;
+  return mcp::count_endpoint_sessions(head.query) > (message.endpoint_session ? 1U : 0U);
+}
+
 SessionIdentity::Found SessionIdentity::find(const mcp::Message& message,
                                              const http::Fields& fields, TimePoint now,
                                              Named& out) {

@@ -27,6 +27,10 @@ class SessionIdentity {
   SessionIdentity(const SharedPool& pool, const std::vector<std::string>& secrets);
 
   bool seals() const { return seals_.has_value(); }
+  bool binds() const { return principals_.has_value(); }
+  // Whether a server may find another session in the query than the one that find() looks at, or
+  // one where it looks at none. Nobody shall get around a seal or a binding by naming two.
+  bool names_unchecked_session(const http::RequestHead& head, const mcp::Message& message) const;
 
   enum class Found : std::uint8_t {
     known,

@@ -244,7 +244,8 @@ describe('an id that nobody sealed', () => {
     const fewer = await start({}, {}, backends.slice(0, 2));
     const gone = sessions.find(({ owner }) => owner === backends[2]);
     await assertUnknown(fewer, gone.id);
-    assert.match(logText(fewer), /session_lost .*no backend has the id of its owner/);
+    const line = /session_lost .*no backend has the id of its owner/;
+    await poll(() => line.test(logText(fewer)), 'the log to say why');
     assert.ok(!logText(fewer).includes(gone.plain), 'no log shows an id');
   });
 
@@ -430,6 +431,56 @@ describe('a session that is bound to who opened it', () => {
     const allowed = { session: id, headers: as(jwt('alice', { exp: 3 })) };
     assertFromBackend(await send(again, post(ask('ping', 1), allowed)));
     await assertUnknown(again, id, as(jwt('bob')));
+  });
+
+  test('cannot be reached around the binding', async () => {
+    const one = await start({ identity: 'learned', bind: 'authorization' });
+    const streamOf = async (client, who) => {
+      const accept = ['Accept', 'text/event-stream'];
+      client.send(get('/sse', { headers: [accept, ...as(jwt(who))] }));
+      const answer = await client.open({ method: 'GET' });
+      await answer.body.until('\n\n');
+      return /sessionId=([^&]*)&/.exec(answer.body.text)[1];
+    };
+    const opened = await send(one, post(initialize(), { headers: as(jwt('bob')) }));
+    const bobs = opened.get('Mcp-Session-Id');
+    await RawClient.with(one.url, (alice) =>
+      RawClient.with(one.url, async (bob) => {
+        const victim = await streamOf(alice, 'alice');
+        const own = await streamOf(bob, 'bob');
+        const bodies = {
+          legacy: ask('ping', 1),
+          modern: modern('tools/list', 1),
+          initialize: initialize(1),
+        };
+        clear();
+        for (const [target, message, more = {}] of [
+          [`/message?sessionId=${victim}&x=1`, bodies.legacy],
+          [`/message?sessionId=${victim}&x=1`, bodies.modern],
+          [`/message?sessionId=${victim}&x=1`, bodies.initialize],
+          [`/message?sessionId=${victim.replace('s', '%73')}&x=1`, bodies.initialize],
+          [`/message?sessionId=${victim}&x=1`, bodies.legacy, { session: bobs }],
+          [`/message?sessionId=${own}&sessionId=${victim}`, bodies.legacy],
+          [`/message?sessionId=${own}&session%49d=${victim}`, bodies.legacy],
+          [`/message?sessionId[]=${victim}`, bodies.legacy],
+        ]) {
+          const headers = as(jwt('bob'));
+          const answer = await send(one, post(message, { target, headers, ...more }));
+          assertOwnReply(answer, unknown(1));
+        }
+        const utf16 = Buffer.from(JSON.stringify(bodies.legacy), 'utf16le');
+        const headers = [['Content-Type', 'application/json; charset=utf-16le'], ...as(jwt('bob'))];
+        const target = `/message?sessionId=${victim}&x=1`;
+        const answer = await send(one, request('POST', target, { headers, body: utf16 }));
+        assertOwnReply(answer, { status: 404, reason: 'session_unknown' });
+        assert.equal(total(), 0);
+      }),
+    );
+    // A server that knows nothing of the modern era would take the id of such a request.
+    clear();
+    const stray = { session: bobs, headers: as(jwt('alice')) };
+    assertFromBackend(await send(one, post(modern('tools/list', 1), stray)));
+    assert.ok(!receiver().last.has('Mcp-Session-Id'));
   });
 
   test('holds for the stream of 2024-11-05', async () => {

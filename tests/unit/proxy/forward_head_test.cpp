@@ -81,6 +81,8 @@ TEST_SUITE("proxy/forward_head requests") {
     sent.forwarding.session = "inside";
     CHECK(sent.forwards("mcp-session-id: inside"));
     CHECK(sent.forwards("X-Own: outside"));
+    sent.forwarding.drops_session = true;
+    CHECK_FALSE(sent.forwards_field("mcp-session-id"));
     Sent without(get, host);
     without.forwarding.session = "inside";
     CHECK(without.forwarded().find("inside") == std::string::npos);

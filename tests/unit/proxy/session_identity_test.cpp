@@ -203,6 +203,37 @@ TEST_SUITE("proxy/session_identity") {
     CHECK(balancer.find("id", "Bearer alice") == Found::denied);
   }
 
+  TEST_CASE("a request that may name two sessions is told from one that names one") {
+    Balancer plain(Identity::learned);
+    Balancer sealed(Identity::sealed);
+    Balancer bound(Identity::learned, Bind::authorization);
+    mcp::Message message;
+    http::RequestHead head;
+    head.method = http::Method::post;
+    const auto unchecked = [&](Balancer& balancer, std::string_view query, mcp::Era era,
+                               bool endpoint) {
+      head.query = query;
+      message.era = era;
+      message.endpoint_session = endpoint;
+      return balancer.ids.names_unchecked_session(head, message);
+    };
+    using mcp::Era;
+    for (Balancer* guarded : {&sealed, &bound}) {
+      CHECK_FALSE(unchecked(*guarded, "sessionId=a", Era::legacy, true));
+      CHECK(unchecked(*guarded, "sessionId=a", Era::legacy, false));
+      CHECK(unchecked(*guarded, "sessionId=a&sessionId=b", Era::legacy, true));
+      CHECK(unchecked(*guarded, "sessionId=a&sessio%6e_id=b", Era::legacy, true));
+      CHECK_FALSE(unchecked(*guarded, "x=sessionId", Era::legacy, false));
+    }
+    CHECK(unchecked(bound, "sessionId=a", Era::modern, false));
+    CHECK(unchecked(bound, "sessionId=a", Era::none, false));
+    CHECK_FALSE(unchecked(sealed, "sessionId=a", Era::modern, false));
+    CHECK_FALSE(unchecked(sealed, "sessionId=a", Era::none, false));
+    CHECK_FALSE(unchecked(plain, "sessionId=a&sessionId=b", Era::legacy, true));
+    head.method = http::Method::get;
+    CHECK_FALSE(unchecked(bound, "sessionId=a", Era::none, false));
+  }
+
   TEST_CASE("several Authorization fields are a credential of their own") {
     // {"iss":"i","sub":"s"}
     const char* const alice = "Bearer e30.eyJpc3MiOiJpIiwic3ViIjoicyJ9.x";
