@@ -8,6 +8,7 @@
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/log.hpp"
+#include "mcplb/base/random.hpp"
 #include "mcplb/cluster/health.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
@@ -30,6 +31,13 @@ std::vector<proxy::Route> routes_of(const config::Settings& settings) {
     }
   }
   return routes;
+}
+
+// For bindings when the operator gave no secret: they end with the process.
+std::string key_of_this_process() {
+  std::string key;
+  for (int i = 0; i < 4; ++i) key += std::to_string(secret_random64()) + ' ';
+  return key;
 }
 
 }  // namespace
@@ -71,6 +79,8 @@ struct Server::State {
 
 Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::move(settings))) {
   State& state = *state_;
+  state.shared.secrets = state.settings.secrets;
+  if (state.shared.secrets.empty()) state.shared.secrets.push_back(key_of_this_process());
   for (const config::PoolSettings& pool : state.settings.pools) {
     state.shared.pools.push_back(std::make_unique<proxy::SharedPool>(
         pool.cluster, pool.sessions, pool.forward, state.registry));

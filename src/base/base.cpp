@@ -102,6 +102,7 @@ const char* to_string(Limit limit) {
     case Limit::batch_elements: return "batch_elements";
     case Limit::log_lines: return "log_lines";
     case Limit::sessions: return "sessions";
+    case Limit::tombstones: return "tombstones";
     case Limit::orphan_initializes: return "orphan_initializes";
     case Limit::idle_connections: return "idle_connections";
     case Limit::redis_commands: return "redis_commands";

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include "mcplb/base/limits.hpp"
 #include "mcplb/base/text.hpp"
 #include "mcplb/redis/settings.hpp"
 
@@ -213,6 +214,12 @@ std::string check_store_prefix(std::string& text) {
   if (plain && !text.empty() && text.size() <= name_bytes_max) return "";
   return quoted(text) + " is no prefix of keys: visible ASCII characters, at most " +
          std::to_string(name_bytes_max);
+}
+
+std::string check_secret(std::string& text) {
+  if (text.size() >= limits::secret_bytes_min) return "";
+  return "is too short to be a secret: at least " + std::to_string(limits::secret_bytes_min) +
+         " characters, as `openssl rand -hex 32` makes them";
 }
 
 bool is_loopback(std::string_view listen_address) {

@@ -52,6 +52,7 @@ class Finisher {
     check_admin();
     // `url: ${REDIS_URL:-}` may stand there with a prefix and ask for nothing.
     if (settings_.store && settings_.store->url.endpoints.empty()) settings_.store.reset();
+    check_secrets();
     const Node* pools = lookup(root_, "pools");
     if (is_empty_list(pools)) {
       complain("pools", "nothing configured: pools[].backends is missing");
@@ -98,6 +99,30 @@ class Finisher {
                                   " can be reached from other machines: set admin.token");
   }
 
+  void check_secrets() {
+    if (settings_.secrets.size() <= limits::secrets_max) return;
+    complain("secrets", "secrets has more than " + std::to_string(limits::secrets_max) +
+                            ": each is tried on every id");
+  }
+
+  // What is wrong with `secrets` itself is told once, there.
+  void check_sessions(const session::Settings& sessions, const std::string& path) {
+    const bool has_secrets = is_written(lookup(root_, "secrets")) &&
+                             !is_empty_list(lookup(root_, "secrets"));
+    if (sessions.identity == session::Identity::sealed && !has_secrets) {
+      complain(path + ".identity", path + ".identity: sealed needs secrets: [\"…\"] (the same "
+                                          "for all balancers; `openssl rand -hex 32` makes one)");
+    }
+    if (sessions.bind == session::Bind::none) return;
+    if (sessions.identity == session::Identity::none) {
+      complain(path + ".bind", path + ".bind: authorization binds nothing with identity: none");
+    }
+    if (sessions.on_unknown == session::OnUnknown::forward) {
+      complain(path + ".bind", path + ".bind: authorization cannot hold with on_unknown: forward, "
+                                      "which lets anybody use sessions that are not known");
+    }
+  }
+
   void finish_pool(std::size_t index) {
     PoolSettings& pool = settings_.pools[index];
     const std::string path = at_index("pools", index);
@@ -107,6 +132,7 @@ class Finisher {
       if (pool.cluster.name.empty()) pool.cluster.name = "default";
       unique(pool_names_, pool.cluster.name, path + ".name", "the pool name");
     }
+    check_sessions(pool.sessions, path + ".sessions");
     check_routes(pool, path);
     finish_backends(pool, path);
   }
@@ -204,6 +230,13 @@ std::vector<std::string> notes_on(const Settings& settings) {
   Notes visitor;
   visitor.visit("", "", &settings);
   std::vector<std::string> notes = visitor.take();
+  for (std::size_t i = 0; i < settings.pools.size(); ++i) {
+    const bool binds = settings.pools[i].sessions.bind == session::Bind::authorization;
+    if (!binds || !settings.secrets.empty()) continue;
+    notes.push_back(at_index("pools", i) +
+                    ".sessions.bind: without secrets, bindings hold in this process only: after a "
+                    "restart, and for other balancers, its sessions are unknown");
+  }
   return notes;
 }
 

@@ -89,11 +89,11 @@ constexpr Range counted{1, 100};
 constexpr Choice log_levels[] = {{"debug"}, {"info"}, {"warn"}, {"error"}};
 constexpr Choice log_formats[] = {{"text"}, {"json"}};
 constexpr Choice balances[] = {{"round_robin"}, {"least_connections"}, {"session_hash"}};
-constexpr Choice identities[] = {{"learned"}, {"sealed", Built::no}, {"none"}};
+constexpr Choice identities[] = {{"learned"}, {"sealed"}, {"none"}};
 constexpr Choice losses[] = {
     {"reestablish", Built::falls_back, "not_found"}, {"not_found"}, {"reroute", Built::no}};
 constexpr Choice unknowns[] = {{"ask", Built::falls_back, "not_found"}, {"not_found"}, {"forward"}};
-constexpr Choice bindings[] = {{"none"}, {"authorization", Built::no}};
+constexpr Choice bindings[] = {{"none"}, {"authorization"}};
 constexpr Choice health_checks[] = {{"tcp"}, {"http", Built::no}, {"mcp", Built::no}};
 constexpr Choice tls_versions[] = {{"1.2"}, {"1.3"}};
 
@@ -193,7 +193,9 @@ constexpr Row rows[] = {
                "Threads that serve. auto: one per usable core."),
            {1, 1024}),
     texts("secrets", at<&Settings::secrets>,
-          "Keys for sealed ids and credential binding. The first signs, all verify.")
+          "Keys for sealed ids and credential binding. The first signs, all verify. `openssl rand "
+          "-hex 32` makes one.")
+        .checked(check_secret)
         .kept_secret(),
     texts("trusted_proxies", at<&Settings::client, &ClientSettings::trusted_proxies>,
           "CIDRs whose X-Forwarded-* and X-Request-Id are believed.")
@@ -242,7 +244,8 @@ constexpr Row rows[] = {
 
     section("pools[].sessions", "How sessions find the backend that holds them."),
     choice("pools[].sessions.identity", sessions<&Sessions::identity>, identities,
-           "learned: ids stay as they are. none: no affinity."),
+           "learned: ids stay as they are. sealed: they carry their backend, for any balancer with "
+           "the same secrets. none: no affinity."),
     duration("pools[].sessions.idle_timeout", sessions<&Sessions::idle_timeout>, {1, 720 * hour},
              "A session unused for this long is forgotten. Longer than the backends' own."),
     choice("pools[].sessions.on_backend_loss", sessions<&Sessions::on_backend_loss>, losses,
@@ -256,7 +259,8 @@ constexpr Row rows[] = {
             "Send DELETE to the owner when a session expires.")
         .acts_as("nothing is sent when a session expires"),
     choice("pools[].sessions.bind", sessions<&Sessions::bind>, bindings,
-           "authorization: a session answers only to who opened it."),
+           "authorization: a session answers only to who opened it: iss and sub of a JWT bearer, "
+           "else the credential."),
 
     section("pools[].health", "How backends are watched."),
     choice("pools[].health.check", health<&HealthSettings::check>, health_checks,

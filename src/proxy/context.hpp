@@ -22,17 +22,21 @@
 #include "mcplb/proxy/worker_proxy.hpp"
 #include "mcplb/wire/request.hpp"
 #include "proxy/open_streams.hpp"
+#include "proxy/session_identity.hpp"
 
 namespace mcplb::proxy {
 
 // One pool as one worker serves it.
 struct PoolContext {
   PoolContext(const SharedPool& shared_pool, net::Loop& loop, net::Resolver& resolver,
-              const http::Settings& http)
-      : shared(shared_pool), dispatcher(loop, resolver, shared_pool.pool, http) {}
+              const SharedState& state)
+      : shared(shared_pool),
+        dispatcher(loop, resolver, shared_pool.pool, state.http),
+        identity(shared_pool, state.secrets) {}
 
   const SharedPool& shared;
   cluster::Dispatcher dispatcher;
+  SessionIdentity identity;
 };
 
 // What an exchange fills anew for each request, in memory that is reused.

@@ -1,6 +1,7 @@
 #include "proxy/exchange.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
 #include "mcplb/base/hash.hpp"
@@ -47,7 +48,7 @@ Exchange::~Exchange() {
   }
   if (endpoint_learned_) {
     use_.end();
-    pool_->shared.endpoint_sessions.forget_unused(endpoint_session_);
+    pool_->identity.end_stream(endpoint_session_, context_.loop.now());
   }
   record_.request_id = request_id_;
   record_.client = client_ip_;
@@ -99,18 +100,27 @@ std::optional<LocalReply> Exchange::find_owner() {
   const SharedPool& shared = pool_->shared;
   const bool routed_by_session = !message_.session.empty() && message_.era == mcp::Era::legacy &&
                                  shared.session.identity != session::Identity::none;
+  if (pool_->identity.names_unchecked_session(request_.head, message_)) {
+    return LocalReply{Reason::session_unknown, "", {}};
+  }
   if (!routed_by_session) return std::nullopt;
-  session::Directory& directory =
-      message_.endpoint_session ? shared.endpoint_sessions : shared.sessions;
-  use_ = directory.begin_use(message_.session, context_.loop.now());
+  using Found = SessionIdentity::Found;
+  SessionIdentity::Named named;
+  const Found found = pool_->identity.find(message_, request_.head.fields, context_.loop.now(),
+                                           named);
+  use_ = std::move(named.use);
+  backend_session_ = named.backend_session;
+  if (found == Found::denied) return LocalReply{Reason::session_unknown, "", {}};
   if (!use_) {
-    if (message_.endpoint_session && message_.method == mcp::Method::initialize) {
+    const bool may_mean_nothing = message_.endpoint_session && !pool_->identity.binds();
+    if (may_mean_nothing && message_.method == mcp::Method::initialize) {
       // Not a 2024-11-05 session: the URL of this server happens to have such a parameter.
       message_.session = {};
       message_.endpoint_session = false;
       return std::nullopt;
     }
-    if (shared.session.on_unknown == session::OnUnknown::forward) return std::nullopt;
+    const bool forward = shared.session.on_unknown == session::OnUnknown::forward;
+    if (forward && found == Found::unknown) return std::nullopt;
     return LocalReply{Reason::session_unknown, "", {}};
   }
   const auto& backends = shared.pool.backends();
@@ -165,9 +175,14 @@ cluster::Backend* Exchange::pinned() const {
 
 void Exchange::build_backend_head() {
   std::string stripped;
+  std::string renamed;
   const std::string_view target = backend_target(*route_, request_.head.target, stripped);
   RequestForwarding forwarding;
-  forwarding.target = target;
+  forwarding.target =
+      renamed_target(target, request_.head, message_, backend_session_, renamed);
+  const bool renamed_session = backend_session_ != message_.session;
+  if (renamed_session && !message_.endpoint_session) forwarding.session = backend_session_;
+  forwarding.drops_session = pool_->identity.binds() && backend_session_.empty();
   forwarding.client_ip = client_.ip;
   forwarding.request_id = request_id_;
   forwarding.body_bytes = request_.body.size();
@@ -218,20 +233,22 @@ std::optional<LocalReply> Exchange::learn() {
   const bool ends_session = message_.kind == mcp::Kind::del && (good || head.status == 404);
   if (ends_session && owned()) {
     use_.end();
-    shared.sessions.forget(message_.session);
+    pool_->identity.end(message_.session, context_.loop.now());
   }
-  const std::string_view id = head.fields.get(Name::mcp_session_id);
+  name_reply_session();
+  const std::string_view minted_id = head.fields.get(Name::mcp_session_id);
   const bool minted = good && message_.opens_session() && message_.era == mcp::Era::legacy &&
-                      shared.session.identity != session::Identity::none && !id.empty();
+                      shared.session.identity != session::Identity::none && !minted_id.empty();
   if (!minted) return std::nullopt;
-  if (!mcp::is_session_id(id) || head.fields.count(Name::mcp_session_id) > 1) {
+  if (!mcp::is_session_id(minted_id) || head.fields.count(Name::mcp_session_id) > 1) {
     return LocalReply{Reason::backend_lost, "the backend minted an invalid session id",
                       Outcome::unknown};
   }
-  const auto learned = shared.sessions.learn(id, {backend_->id()}, context_.loop.now(), use_);
+  const std::string_view id = pool_->identity.seals() ? client_session_ : minted_id;
+  const auto learned = shared.sessions.learn(id, opened_facts(), context_.loop.now(), use_);
   if (learned == session::Directory::Learned::refused) {
     log::event(LogLevel::error, "session_id_too_long", "backend", backend_->name(), "bytes",
-               id.size());
+               minted_id.size());
     return LocalReply{Reason::backend_lost, "the backend minted a session id that is too long",
                       Outcome::unknown};
   }
@@ -241,17 +258,48 @@ std::optional<LocalReply> Exchange::learn() {
   return LocalReply{Reason::session_conflict, "", Outcome::unknown};
 }
 
-void Exchange::learn_endpoint(std::string_view session) {
+// Every head that names a session names it as the client knows it. One that keeps its session
+// keeps its spelling, too: clients compare.
+void Exchange::name_reply_session() {
+  const std::string_view id = backend_reply().fields.get(Name::mcp_session_id);
+  SessionIdentity& identity = pool_->identity;
+  if (!identity.seals() || message_.era == mcp::Era::modern || !mcp::is_session_id(id)) return;
+  if (id == backend_session_) {
+    client_session_ = message_.session;
+    return;
+  }
+  client_session_ = identity.outside(SessionIdentity::Kind::session, id, *backend_,
+                                     request_.head.fields);
+}
+
+// Of a session that the backend has just opened.
+session::Facts Exchange::opened_facts() {
+  session::Facts facts;
+  facts.owner = backend_->id();
+  facts.created_s = static_cast<std::uint32_t>(std::time(nullptr));
+  std::string stripped;
+  const std::string_view target = backend_target(*route_, request_.head.target, stripped);
+  facts.place.path = target.substr(0, target.find('?'));
+  facts.place.host = request_.head.authority;
+  facts.principal = pool_->identity.principal_to_keep(request_.head.fields);
+  return facts;
+}
+
+std::string Exchange::learn_endpoint(std::string_view minted) {
   session::Directory& directory = pool_->shared.endpoint_sessions;
-  const auto learned = directory.learn(session, {backend_->id()}, context_.loop.now(), use_);
+  const http::Fields& fields = request_.head.fields;
+  std::string session =
+      pool_->identity.outside(SessionIdentity::Kind::endpoint, minted, *backend_, fields);
+  const auto learned = directory.learn(session, opened_facts(), context_.loop.now(), use_);
   if (learned == session::Directory::Learned::conflict) {
     log::event(LogLevel::error, "session_conflict", "pool", pool_->shared.pool.name(), "backend",
                backend_->name(), "session", hashed_for_log(session));
-    return;
+    return session;
   }
   endpoint_learned_ = learned == session::Directory::Learned::added ||
                       learned == session::Directory::Learned::known;
   endpoint_session_ = session;
+  return session;
 }
 
 Task<Next> Exchange::answer(LocalReply reply) {

@@ -68,7 +68,10 @@ class Exchange {
 
   // The reply.
   std::optional<LocalReply> learn();
-  void learn_endpoint(std::string_view session);
+  // Returns the session as the client is to know it.
+  session::Facts opened_facts();
+  std::string learn_endpoint(std::string_view session);
+  void name_reply_session();
   void build_client_head(ClientFraming framing, bool close);
   Task<Next> forward_reply();
   Next conclude(RelayEnd end);
@@ -91,6 +94,8 @@ class Exchange {
   PoolContext* pool_ = nullptr;
 
   session::SessionUse use_;  // of the session that the request names or has opened
+  std::string_view backend_session_;  // what the owner calls the session; a view into the head
+  std::string client_session_;        // what the client calls the reply's; empty: the same
   std::array<cluster::Backend*, limits::tries_max> candidates_{};  // best first
   std::size_t candidate_count_ = 0;
   cluster::Backend* backend_ = nullptr;  // of the current or last try

@@ -31,6 +31,7 @@ void Exchange::build_client_head(ClientFraming framing, bool close) {
   ReplyForwarding forwarding;
   forwarding.framing = framing;
   forwarding.request_id = request_id_;
+  forwarding.session = client_session_;
   forwarding.set_cookie = cookie;
   forwarding.close = close;
   forwarding.client_minor_version = request_.head.minor_version;
@@ -65,7 +66,7 @@ Task<Next> Exchange::forward_reply() {
     std::string prefix = route_->match.strip_prefix ? route_->match.path : std::string();
     if (prefix.ends_with('/')) prefix.pop_back();
     tap.emplace(std::move(prefix),
-                [this](std::string_view session) { learn_endpoint(session); });
+                [this](std::string_view session) { return learn_endpoint(session); });
     relay->tap_endpoint(*tap);
   }
   auto end = co_await relay->run(scratch_.client_head);

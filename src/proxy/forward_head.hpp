@@ -15,6 +15,8 @@ struct RequestForwarding {
   std::string_view target;      // as the backend sees it
   std::string_view client_ip;
   std::string_view request_id;
+  std::string_view session;     // what the owner calls it; empty: Mcp-Session-Id stays as it is
+  bool drops_session = false;   // Mcp-Session-Id names one that was not checked
   std::size_t body_bytes = 0;
   bool client_trusted = false;  // its X-Forwarded-* and X-Real-IP are believed
   bool is_mcp = false;
@@ -30,6 +32,7 @@ ClientFraming client_framing(const http::ReplyHead& reply, const http::RequestHe
 struct ReplyForwarding {
   ClientFraming framing = ClientFraming::none;
   std::string_view request_id;
+  std::string_view session;     // what the client calls it; empty: Mcp-Session-Id stays as it is
   std::string_view set_cookie;  // a whole Set-Cookie value, empty: none
   bool close = false;           // we close the connection after this reply
   int client_minor_version = 1;

@@ -32,7 +32,7 @@ Context::Context(net::Loop& worker_loop, const SharedState& shared_state)
       streams(worker_loop.timers()),
       nursery(worker_loop) {
   for (const auto& pool : shared.pools) {
-    pools.push_back(std::make_unique<PoolContext>(*pool, loop, resolver, shared.http));
+    pools.push_back(std::make_unique<PoolContext>(*pool, loop, resolver, shared));
   }
 }
 

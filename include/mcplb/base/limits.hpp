@@ -55,6 +55,13 @@ inline constexpr milliseconds ask_grace{50};
 inline constexpr std::size_t asks_max = 64;
 inline constexpr std::size_t asked_backends_max = 64;
 inline constexpr std::size_t ask_reply_bytes_max = 64 * 1024;
+// Keys that operators may give: a sealed id is tried with each.
+inline constexpr std::size_t secrets_max = 8;
+inline constexpr std::size_t secret_bytes_min = 16;
+// The payload of a JWT that is read for its principal; a longer one is a credential like others.
+inline constexpr std::size_t jwt_payload_bytes_max = 16 * 1024;
+// Sealed sessions that were deleted here, remembered so that they do not come back.
+inline constexpr std::size_t tombstones_max = 100'000;
 // Sessions remembered by one process; the longest idle of a shard goes first.
 inline constexpr std::size_t sessions_max = 1'000'000;
 // Sessions that one sweep ends: each may cost its owner a DELETE.

@@ -35,6 +35,7 @@ enum class Limit : std::uint8_t {
   batch_elements,
   log_lines,
   sessions,
+  tombstones,
   orphan_initializes,
   idle_connections,
   redis_commands,

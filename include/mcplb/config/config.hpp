@@ -57,7 +57,8 @@ Outcome load_text(std::string_view name, std::string_view text, const Environmen
 // One pool of these backend URLs and the default of everything else (`mcplb --backend URL…`).
 Outcome defaults_for_backends(std::span<const std::string> urls, const Flags& flags = {});
 
-// YAML with every key, which load_text accepts again; secrets are masked as "***".
+// YAML with every key, which load_text accepts again; secrets are masked as "***", and those of
+// `secrets` are refused then: nobody shall seal with asterisks.
 std::string print_effective(const Settings& settings);
 // JSON Schema (draft 7) of the file, for editors.
 std::string json_schema();

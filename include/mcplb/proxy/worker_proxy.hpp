@@ -16,6 +16,7 @@
 #include "mcplb/proxy/settings.hpp"
 #include "mcplb/session/directory.hpp"
 #include "mcplb/session/settings.hpp"
+#include "mcplb/session/tombstones.hpp"
 
 namespace mcplb::proxy {
 
@@ -27,13 +28,15 @@ struct SharedPool {
         session(session_settings),
         forward(forward_settings),
         sessions(registry),
-        endpoint_sessions(registry) {}
+        endpoint_sessions(registry),
+        tombstones(session_settings.idle_timeout) {}
 
   mutable cluster::Pool pool;  // its cursor and backends are atomics
   session::Settings session;
   ForwardSettings forward;
   mutable session::Directory sessions;
   mutable session::Directory endpoint_sessions;  // of the 2024-11-05 transport
+  mutable session::Tombstones tombstones;        // of sealed sessions
 };
 
 // What all workers read. Owned by the server; immutable once they run.
@@ -45,6 +48,7 @@ struct SharedState {
   http::Settings http;
   Router router;
   net::Networks trusted;  // of client.trusted_proxies
+  std::vector<std::string> secrets;  // of seals and bindings; one at least once workers run
   std::vector<std::unique_ptr<SharedPool>> pools;
   mutable std::atomic<std::size_t> connections{0};  // of the process
 };

@@ -127,6 +127,14 @@ TEST_SUITE("config/checks") {
     CHECK(wrong(check_access_log, "") != "");
   }
 
+  TEST_CASE("secrets have at least sixteen characters, and the message repeats none") {
+    CHECK(wrong(check_secret, "0123456789abcdef") == "");
+    CHECK(wrong(check_secret, std::string(200, 'x')) == "");
+    CHECK(wrong(check_secret, "hunter2").find("at least 16 characters") != std::string::npos);
+    CHECK(wrong(check_secret, "hunter2").find("hunter2") == std::string::npos);
+    CHECK(wrong(check_secret, "") != "");
+  }
+
   TEST_CASE("loopback is recognised in every form") {
     for (const char* text : {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1",
                              "[::ffff:127.0.0.1]:1", "unix:/x"}) {

@@ -27,10 +27,13 @@ pools:
 
   TEST_CASE("secrets are masked and empty ones are not") {
     const std::string printed = print_effective(
-        settings_of("secrets: [hunter2, hunter3]\nadmin: {token: hunter4}\n" + one_pool));
+        settings_of("secrets: [hunter2-hunter2-hunter2, hunter3-hunter3-hunter3]\n"
+                    "admin: {token: hunter4}\n" +
+                    one_pool));
     CHECK(printed.find("hunter") == std::string::npos);
     CHECK(printed.find("secrets: [\"***\", \"***\"]") != std::string::npos);
     CHECK(printed.find("token: \"***\"") != std::string::npos);
+    CHECK(complaints(printed).find("too short to be a secret") != std::string::npos);
     CHECK(print_effective(settings_of(one_pool)).find("token: \"\"") != std::string::npos);
   }
 

@@ -26,8 +26,6 @@ TEST_SUITE("config/unbuilt") {
         {one_pool + "resolver: {servers: [1.1.1.1]}", "resolver.servers"},
         {one_pool + "registration: {enabled: true}", "registration.enabled"},
         {one_pool + "tracing: {otlp_endpoint: \"http://o:4318\"}", "tracing.otlp_endpoint"},
-        {in_pool("sessions: {identity: sealed}"), "pools[0].sessions.identity: sealed"},
-        {in_pool("sessions: {bind: authorization}"), "pools[0].sessions.bind: authorization"},
         {in_pool("sessions: {on_backend_loss: reroute}"),
          "pools[0].sessions.on_backend_loss: reroute"},
         {in_pool("sessions: {max_per_backend: 1}"), "pools[0].sessions.max_per_backend"},

@@ -444,6 +444,7 @@ TEST_SUITE("proxy/relay event streams") {
     e.tap.emplace("/mcp", [&](std::string_view session) {
       learned = session;
       seen_at_learning = e.client().take();
+      return std::string(session);
     });
     e.start(chunked_head + chunk("event: endpoint\n"));
     CHECK(e.got() == our_head);
@@ -457,7 +458,7 @@ TEST_SUITE("proxy/relay event streams") {
 
   TEST_CASE("what the tap holds goes on when the stream ends") {
     EventStream e;
-    e.tap.emplace("/mcp", [](std::string_view) {});
+    e.tap.emplace("/mcp", [](std::string_view session) { return std::string(session); });
     e.start(chunked_head + chunk("event: endp"));
     CHECK(e.got() == our_head);
     e.send("0\r\n\r\n");
@@ -467,7 +468,7 @@ TEST_SUITE("proxy/relay event streams") {
 
   TEST_CASE("comments go on while the tap holds the beginning of an event") {
     EventStream e;
-    e.tap.emplace("/mcp", [](std::string_view) {});
+    e.tap.emplace("/mcp", [](std::string_view session) { return std::string(session); });
     e.start(chunked_head + chunk("event: endp"));
     CHECK(e.got() == our_head);
     CHECK(e.advance(15'100) == chunk(":\n\n"));
