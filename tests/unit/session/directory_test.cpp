@@ -50,6 +50,12 @@ std::vector<std::string> ids_of_one_shard(std::size_t count) {
   return ids;
 }
 
+session::Facts opened_by(BackendId owner, const mcp::Principal& principal) {
+  session::Facts facts{owner};
+  facts.principal = principal;
+  return facts;
+}
+
 }  // namespace
 
 TEST_SUITE("session/directory") {
@@ -58,11 +64,11 @@ TEST_SUITE("session/directory") {
     const mcp::Principal alice{{1, 2, 3}};
     const mcp::Principal bob{{4}};
     SessionUse use;
-    CHECK(s.directory.learn("bound", {s.a, alice}, s.now, use) == Learned::added);
+    CHECK(s.directory.learn("bound", opened_by(s.a, alice), s.now, use) == Learned::added);
     CHECK(use.principal() == alice);
-    CHECK(s.directory.learn("bound", {s.a, bob}, s.now, use) == Learned::known);
+    CHECK(s.directory.learn("bound", opened_by(s.a, bob), s.now, use) == Learned::known);
     CHECK(use.principal() == alice);
-    CHECK(s.directory.learn("bound", {s.b, bob}, s.now, use) == Learned::conflict);
+    CHECK(s.directory.learn("bound", opened_by(s.b, bob), s.now, use) == Learned::conflict);
     SessionUse moved = std::move(use);
     use = std::move(moved);
     CHECK(use.principal() == alice);
@@ -77,9 +83,9 @@ TEST_SUITE("session/directory") {
     const mcp::Principal bob{{2}};
     SessionUse before;
     SessionUse after;
-    s.directory.learn("one", {s.a, alice}, s.now, before);
+    s.directory.learn("one", opened_by(s.a, alice), s.now, before);
     s.directory.forget("one");
-    s.directory.learn("one", {s.b, bob}, s.now, after);
+    s.directory.learn("one", opened_by(s.b, bob), s.now, after);
     CHECK(before.principal() == alice);
     CHECK(after.principal() == bob);
     s.directory.forget("one");
