@@ -55,6 +55,12 @@ inline constexpr milliseconds ask_grace{50};
 inline constexpr std::size_t asks_max = 64;
 inline constexpr std::size_t asked_backends_max = 64;
 inline constexpr std::size_t ask_reply_bytes_max = 64 * 1024;
+// Askings that one worker may begin, at once and in the long run: ids can be made up.
+inline constexpr std::int64_t asks_burst = 100;
+inline constexpr std::int64_t asks_per_second = 50;
+// Sessions that nobody owns, remembered for a moment so that nobody is asked again at once.
+inline constexpr std::size_t unknown_sessions_kept = 4096;
+inline constexpr milliseconds unknown_session_kept_for{2000};
 // Keys that operators may give: a sealed id is tried with each.
 inline constexpr std::size_t secrets_max = 8;
 inline constexpr std::size_t secret_bytes_min = 16;

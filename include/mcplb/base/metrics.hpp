@@ -41,6 +41,7 @@ enum class Limit : std::uint8_t {
   redis_commands,
   store_removals,
   asks,
+  asks_rate,
   asked_backends,
   ask_reply_bytes,
   count_
