@@ -55,9 +55,11 @@ Task<Result<std::unique_ptr<Stream>>> tls_accept(Loop& loop, std::unique_ptr<Str
     const bool left = error.kind == Error::Kind::closed || error.kind == Error::Kind::reset;
     if (left && silent) {
       error.kind = Error::Kind::closed;
-    } else {
-      counts().failed.add();
+      co_return error;
     }
+    if (left) error.kind = Error::Kind::reset;
+    if (left) error.what = "the client left during the handshake";
+    counts().failed.add();
     co_return error;
   }
   count(counts().accepted, stream->resumed());

@@ -17,6 +17,7 @@ struct RequestForwarding {
   std::string_view request_id;
   std::size_t body_bytes = 0;
   bool client_trusted = false;  // its X-Forwarded-* and X-Real-IP are believed
+  bool client_https = false;    // it reached us over TLS
   bool is_mcp = false;
   std::string_view default_host;  // for HTTP/1.0 requests without Host
 };

@@ -57,7 +57,9 @@ void Authority::FreeKey::operator()(evp_pkey_st* key) const { EVP_PKEY_free(key)
 void Authority::FreeCertificate::operator()(x509_st* certificate) const { X509_free(certificate); }
 
 Authority::Authority() : key_(EVP_EC_gen("P-256")) {
-  certificate_.reset(new_certificate(key_.get(), "test authority"));
+  static int count = 0;
+  const std::string name = "test authority " + std::to_string(++count);
+  certificate_.reset(new_certificate(key_.get(), name.c_str()));
   X509* const certificate = certificate_.get();
   X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
   add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <openssl/ssl.h>
 
 #include <memory>
 #include <string>
@@ -73,6 +74,7 @@ class TlsPair {
     auto connecting = test::run(client->handshake(Deadline::never()));
     auto accepting = test::run(server->handshake(Deadline::never()));
     pump();
+    verified = SSL_get_verify_result(client_ssl);
     // Whoever fails closes, as the owners of streams do.
     if (connecting.done() && !connecting.result()) client.reset();
     if (accepting.done() && !accepting.result()) server.reset();
@@ -102,6 +104,7 @@ class TlsPair {
   test::PipeStream& far_wire;
   ssl_st* client_ssl = nullptr;  // while the streams live
   ssl_st* server_ssl = nullptr;
+  long verified = 0;  // what the client says of the server's certificate, after shake_hands()
   std::unique_ptr<TlsStream> client;
   std::unique_ptr<TlsStream> server;
 };

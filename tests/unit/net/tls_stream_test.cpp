@@ -55,7 +55,8 @@ struct Seen final : Stream::Watcher {
 TEST_SUITE("net/tls_stream") {
   TEST_CASE_FIXTURE(Fixture, "messages of all sizes arrive whole in both directions") {
     pair.open();
-    for (const std::size_t size : {1u, 2u, 1000u, 16383u, 16384u, 16385u, 32768u, 65536u, 300000u}) {
+    for (const std::size_t size :
+         {1u, 2u, 1000u, 16383u, 16384u, 16385u, 32768u, 65536u, 300000u}) {
       CAPTURE(size);
       const std::string text = pattern(size);
       auto asking = test::run(test::write(*pair.client, text, Deadline::never()));
