@@ -294,6 +294,9 @@ std::size_t TlsStream::read_records(Buffer::Room room) {
   SSL* const ssl = session_.ssl.get();
   std::size_t filled = 0;
   while (filled < room.size && !read_end_) {
+    // Asked for more than there is, OpenSSL would keep a record buffer while the connection idles.
+    const bool dry = below_->unread().empty() && SSL_has_pending(ssl) == 0;
+    if (dry) break;
     std::size_t got = 0;
     ERR_clear_error();
     const int returned = SSL_read_ex(ssl, room.data + filled, room.size - filled, &got);
