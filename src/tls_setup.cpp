@@ -42,8 +42,8 @@ std::vector<config::Complaint> inspect_tls_files(const config::Settings& setting
   return complaints;
 }
 
-std::unique_ptr<net::TlsServerContext> TlsSetup::for_listener(
-    const net::ListenerSettings& listener, std::string& message) {
+std::unique_ptr<net::TlsServerContext> TlsSetup::for_listener(const net::ListenerSettings& listener,
+                                                              std::string& message) {
   net::TlsProblem problem;
   auto context = net::TlsServerContext::create(listener.tls, problem);
   if (context) {

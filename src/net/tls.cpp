@@ -1,12 +1,12 @@
 // The handshake as one step, and its errors in our words.
 #include "mcplb/net/tls.hpp"
 
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
-
 #include <map>
 #include <mutex>
 #include <utility>
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include "net/tls_stream.hpp"
 
@@ -38,15 +38,17 @@ void count(Counter& side, bool resumed) {
 
 }  // namespace
 
-const TlsCounts& tls_counts() { return counts(); }
+const TlsCounts& tls_counts() {
+  return counts();
+}
 
 Task<Result<std::unique_ptr<Stream>>> tls_accept(Loop& loop, std::unique_ptr<Stream> below,
                                                  const TlsServerContext& context,
                                                  Deadline deadline) {
   loop.assert_here();
   Stream& client = *below;
-  auto stream = std::make_unique<TlsStream>(TlsStream::Home{loop, loop.buffers()},
-                                            std::move(below), context.new_session());
+  auto stream = std::make_unique<TlsStream>(TlsStream::Home{loop, loop.buffers()}, std::move(below),
+                                            context.new_session());
   auto done = co_await stream->handshake(deadline);
   if (!done) {
     Error error = done.error();
@@ -72,8 +74,8 @@ Task<Result<std::unique_ptr<Stream>>> tls_connect(Loop& loop, std::unique_ptr<St
   loop.assert_here();
   TlsSession session = context.new_session(server);
   ssl_st* const ssl = session.ssl.get();
-  auto stream = std::make_unique<TlsStream>(TlsStream::Home{loop, loop.buffers()},
-                                            std::move(below), std::move(session));
+  auto stream = std::make_unique<TlsStream>(TlsStream::Home{loop, loop.buffers()}, std::move(below),
+                                            std::move(session));
   auto done = co_await stream->handshake(deadline);
   if (!done) {
     counts().failed.add();

@@ -1,13 +1,14 @@
-#include <arpa/inet.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-
 #include <map>
 #include <mutex>
 #include <utility>
 
+#include <arpa/inet.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
 #include "mcplb/base/limits.hpp"
 #include "mcplb/net/tls.hpp"
+
 #include "net/tls_context.hpp"
 
 namespace mcplb::net {
@@ -70,8 +71,7 @@ struct TlsClientContext::State {
   std::shared_ptr<const ClientBundle> bundle;
 };
 
-TlsClientContext::TlsClientContext(TlsClientSettings settings)
-    : state_(std::make_unique<State>()) {
+TlsClientContext::TlsClientContext(TlsClientSettings settings) : state_(std::make_unique<State>()) {
   state_->settings = std::move(settings);
 }
 TlsClientContext::~TlsClientContext() = default;
@@ -81,8 +81,8 @@ std::unique_ptr<TlsClientContext> TlsClientContext::create(TlsClientSettings set
   std::unique_ptr<TlsClientContext> context(new TlsClientContext(std::move(settings)));
   // Without any file nothing ever differs: the first load is not a reload.
   const Reload by_files = context->reload_if_changed(problem);
-  const bool loaded = by_files == Reload::loaded ||
-                      (by_files == Reload::unchanged && context->load(problem));
+  const bool loaded =
+      by_files == Reload::loaded || (by_files == Reload::unchanged && context->load(problem));
   return loaded ? std::move(context) : nullptr;
 }
 

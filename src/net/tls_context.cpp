@@ -1,13 +1,13 @@
 #include "net/tls_context.hpp"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <sys/stat.h>
-
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <utility>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <sys/stat.h>
 
 #include "net/tls_stream.hpp"
 
@@ -34,7 +34,9 @@ std::string pem_reason(const char* wanted) {
 }
 
 // Nobody is there to type a passphrase, and OpenSSL would ask the terminal.
-int no_passphrase(char*, int, int, void*) { return -1; }
+int no_passphrase(char*, int, int, void*) {
+  return -1;
+}
 
 }  // namespace
 
@@ -63,13 +65,12 @@ bool use_certificate(SSL_CTX* context, const TlsCertificateSettings& pair,
   }
   problem = {prefix + "key", pair.key, why_unreadable(pair.key)};
   if (!problem.reason.empty()) return false;
-  const bool taken =
-      SSL_CTX_use_PrivateKey_file(context, pair.key.c_str(), SSL_FILETYPE_PEM) == 1;
+  const bool taken = SSL_CTX_use_PrivateKey_file(context, pair.key.c_str(), SSL_FILETYPE_PEM) == 1;
   if (taken && SSL_CTX_check_private_key(context) == 1) return true;
   const unsigned long code = ERR_peek_error();
   // A key of another kind (RSA, EC) than the certificate's finds no certificate at all.
-  const bool mismatch = ERR_GET_LIB(code) == ERR_LIB_X509 ||
-                        ERR_GET_REASON(code) == SSL_R_NO_CERTIFICATE_ASSIGNED;
+  const bool mismatch =
+      ERR_GET_LIB(code) == ERR_LIB_X509 || ERR_GET_REASON(code) == SSL_R_NO_CERTIFICATE_ASSIGNED;
   problem.reason = mismatch ? "does not belong to the certificate " + pair.certificate
                             : pem_reason("private key without a passphrase");
   ERR_clear_error();
@@ -89,7 +90,9 @@ bool trust(SSL_CTX* context, const std::string& ca, TlsProblem& problem) {
   return false;
 }
 
-void FreeSsl::operator()(ssl_st* ssl) const { SSL_free(ssl); }
+void FreeSsl::operator()(ssl_st* ssl) const {
+  SSL_free(ssl);
+}
 
 TlsContext::FileState TlsContext::state_of(const std::string& file) {
   struct stat what {};
@@ -99,7 +102,8 @@ TlsContext::FileState TlsContext::state_of(const std::string& file) {
 
 TlsContext::Reload TlsContext::reload_if_changed(TlsProblem& problem) {
   std::vector<FileState> now;
-  for (const std::string& file : files()) now.push_back(state_of(file));
+  for (const std::string& file : files())
+    now.push_back(state_of(file));
   if (now == seen_) return Reload::unchanged;
   // Looked at before the load: what changes meanwhile is seen the next time.
   seen_ = std::move(now);

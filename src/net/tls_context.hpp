@@ -1,10 +1,10 @@
 // What server and client contexts share: OpenSSL's context, and PEM files with errors for people.
 #pragma once
 
-#include <openssl/ssl.h>
-
 #include <memory>
 #include <string>
+
+#include <openssl/ssl.h>
 
 #include "mcplb/net/tls.hpp"
 

@@ -1,11 +1,12 @@
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-
 #include <mutex>
 #include <tuple>
 #include <utility>
 
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
 #include "mcplb/net/tls.hpp"
+
 #include "net/tls_context.hpp"
 
 namespace mcplb::net {
@@ -57,8 +58,8 @@ int choose_http_1_1(SSL*, const unsigned char** out, unsigned char* out_size,
                     const unsigned char* offered, Rest... rest) {
   const unsigned int offered_size = std::get<0>(std::tuple(rest...));
   unsigned char* chosen = nullptr;
-  const int found = SSL_select_next_proto(&chosen, out_size, http_1_1, http_1_1_size, offered,
-                                          offered_size);
+  const int found =
+      SSL_select_next_proto(&chosen, out_size, http_1_1, http_1_1_size, offered, offered_size);
   *out = chosen;
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -87,8 +88,7 @@ struct TlsServerContext::State {
   std::shared_ptr<const ServerBundle> bundle;
 };
 
-TlsServerContext::TlsServerContext(TlsServerSettings settings)
-    : state_(std::make_unique<State>()) {
+TlsServerContext::TlsServerContext(TlsServerSettings settings) : state_(std::make_unique<State>()) {
   state_->settings = std::move(settings);
 }
 TlsServerContext::~TlsServerContext() = default;

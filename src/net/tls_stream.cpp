@@ -1,14 +1,14 @@
 #include "net/tls_stream.hpp"
 
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/text.hpp"
@@ -71,9 +71,8 @@ struct BioMethod {
       BIO_clear_retry_flags(bio);
       return stream_of(bio).take({data, static_cast<std::size_t>(size)});
     });
-    BIO_meth_set_ctrl(method, [](BIO*, int command, long, void*) {
-      return command == BIO_CTRL_FLUSH ? 1L : 0L;
-    });
+    BIO_meth_set_ctrl(
+        method, [](BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1L : 0L; });
     return method;
   }
   static TlsStream& stream_of(BIO* bio) { return *static_cast<TlsStream*>(BIO_get_data(bio)); }
@@ -155,7 +154,9 @@ Task<Result<void>> TlsStream::handshake(Deadline deadline) {
   co_return Result<void>();
 }
 
-bool TlsStream::resumed() const { return SSL_session_reused(session_.ssl.get()) == 1; }
+bool TlsStream::resumed() const {
+  return SSL_session_reused(session_.ssl.get()) == 1;
+}
 
 void TlsStream::shutdown_write() {
   if (std::exchange(ending_, true) || broken_ != 0) return;
@@ -174,7 +175,9 @@ void TlsStream::reset_on_close(bool on) {
   below_->reset_on_close(on);
 }
 
-bool TlsStream::write_pending() const { return blocked() || !queued_.empty(); }
+bool TlsStream::write_pending() const {
+  return blocked() || !queued_.empty();
+}
 
 std::size_t TlsStream::unacknowledged() const {
   return unacknowledged_below(*below_) + out_.size() + queued_.size() - queued_sent_;
@@ -207,8 +210,7 @@ std::size_t TlsStream::encrypt(const Slices& bytes, std::size_t from) {
     const std::string_view record = next_record(bytes, from);
     std::size_t written = 0;
     ERR_clear_error();
-    const int returned =
-        SSL_write_ex(session_.ssl.get(), record.data(), record.size(), &written);
+    const int returned = SSL_write_ex(session_.ssl.get(), record.data(), record.size(), &written);
     if (returned != 1 && broken_ == 0) broken_ = EPROTO;
     if (returned == 1) from += written;
   }
@@ -267,9 +269,8 @@ void TlsStream::on_write_ended(const std::optional<Error>& error) {
 
 void TlsStream::set_reading(bool on) {
   reading_ = on;
-  const bool something_waits =
-      read_end_ || SSL_pending(session_.ssl.get()) > 0 || !below_->unread().empty() ||
-      below_->end();
+  const bool something_waits = read_end_ || SSL_pending(session_.ssl.get()) > 0 ||
+                               !below_->unread().empty() || below_->end();
   if (on && something_waits) later_.defer(*this);
 }
 

@@ -67,16 +67,16 @@ class TlsStream final : public Stream, private Stream::Watcher, private Deferred
   DeferQueue& later_;
   TlsSession session_;  // before what it writes into, so that it goes last
   std::unique_ptr<Stream> below_;
-  std::string out_;               // records that the stream below has not been given yet
-  std::string queued_;            // plain text of the one write that waits
-  std::size_t queued_sent_ = 0;   // bytes of it that are records already
-  std::size_t ahead_ = 0;         // of the write that is about to be queued, already records
+  std::string out_;                // records that the stream below has not been given yet
+  std::string queued_;             // plain text of the one write that waits
+  std::size_t queued_sent_ = 0;    // bytes of it that are records already
+  std::size_t ahead_ = 0;          // of the write that is about to be queued, already records
   std::optional<Error> read_end_;  // found, and to be told once the bytes before it are
-  int broken_ = 0;                // errno of a write that failed
-  bool below_busy_ = false;       // it still has bytes of ours to write
-  bool open_ = false;             // the handshake has succeeded
+  int broken_ = 0;                 // errno of a write that failed
+  bool below_busy_ = false;        // it still has bytes of ours to write
+  bool open_ = false;              // the handshake has succeeded
   bool reading_ = false;
-  bool ending_ = false;           // shutdown_write() was called
+  bool ending_ = false;  // shutdown_write() was called
   bool reset_on_close_ = false;
 };
 

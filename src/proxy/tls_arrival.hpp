@@ -7,6 +7,7 @@
 
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/net/tls.hpp"
+
 #include "proxy/client_connection.hpp"
 
 namespace mcplb::proxy {

@@ -1,14 +1,14 @@
 #include "support/certificates.hpp"
 
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include "mcplb/base/assert.hpp"
 
@@ -53,8 +53,12 @@ std::string pem_of(Write write) {
 
 }  // namespace
 
-void Authority::FreeKey::operator()(evp_pkey_st* key) const { EVP_PKEY_free(key); }
-void Authority::FreeCertificate::operator()(x509_st* certificate) const { X509_free(certificate); }
+void Authority::FreeKey::operator()(evp_pkey_st* key) const {
+  EVP_PKEY_free(key);
+}
+void Authority::FreeCertificate::operator()(x509_st* certificate) const {
+  X509_free(certificate);
+}
 
 Authority::Authority() : key_(EVP_EC_gen("P-256")) {
   static int count = 0;
@@ -76,7 +80,8 @@ PemPair Authority::issue(const CertificateWish& wish) const {
   X509_set_issuer_name(raw, X509_get_subject_name(certificate_.get()));
   if (wish.expired) X509_gmtime_adj(X509_getm_notAfter(raw), -day);
   std::string names;
-  for (const std::string& name : wish.names) names += (names.empty() ? "" : ",") + name;
+  for (const std::string& name : wish.names)
+    names += (names.empty() ? "" : ",") + name;
   if (!names.empty()) add_extension(raw, NID_subject_alt_name, names);
   MCPLB_ASSERT(X509_sign(raw, key_.get(), EVP_sha256()) > 0);
   return {pem_of([&](BIO* out) { return PEM_write_bio_X509(out, raw); }), pem_of([&](BIO* out) {
@@ -104,8 +109,7 @@ net::TlsCertificateSettings CertificateFolder::add(const std::string& name,
   return {add_file(name + ".crt", pair.certificate), add_file(name + ".key", pair.key)};
 }
 
-std::string CertificateFolder::add_file(const std::string& name,
-                                        const std::string& content) const {
+std::string CertificateFolder::add_file(const std::string& name, const std::string& content) const {
   const std::string next = path(name + ".next");
   std::ofstream(next, std::ios::binary) << content;
   std::filesystem::rename(next, path(name));

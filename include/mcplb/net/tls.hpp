@@ -6,8 +6,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <sys/stat.h>
 #include <vector>
+
+#include <sys/stat.h>
 
 #include "mcplb/async/task.hpp"
 #include "mcplb/base/metrics.hpp"
@@ -22,7 +23,7 @@ namespace mcplb::net {
 
 // Why a context cannot be made, for the operator.
 struct TlsProblem {
-  std::string key;     // which setting: "certificate", "certificates[1].key", "ca"
+  std::string key;  // which setting: "certificate", "certificates[1].key", "ca"
   std::string file;
   std::string reason;
 };

@@ -5,9 +5,13 @@ namespace {
 
 const std::string backend = "pools: [{backends: [{url: \"http://h\"}]}]\n";
 
-std::string listener(const std::string& tls) { return backend + "listeners: [{tls: " + tls + "}]"; }
+std::string listener(const std::string& tls) {
+  return backend + "listeners: [{tls: " + tls + "}]";
+}
 
-std::string pool_of(const std::string& keys) { return "pools: [{backends: [{" + keys + "}]}]"; }
+std::string pool_of(const std::string& keys) {
+  return "pools: [{backends: [{" + keys + "}]}]";
+}
 
 }  // namespace
 
@@ -39,8 +43,7 @@ TEST_SUITE("config/tls") {
   }
 
   TEST_CASE("an https backend has port 443 and may be verified in its own way") {
-    const Outcome outcome =
-        loaded(pool_of("url: \"https://h\", tls: {ca: ca.pem, verify: false}"));
+    const Outcome outcome = loaded(pool_of("url: \"https://h\", tls: {ca: ca.pem, verify: false}"));
     REQUIRE(complaints(outcome) == "");
     const cluster::BackendSettings& one = outcome.loaded.settings.pools[0].cluster.backends[0];
     CHECK(one.https);
@@ -53,8 +56,8 @@ TEST_SUITE("config/tls") {
   }
 
   TEST_CASE("tls at a backend without https is a mistake") {
-    CHECK(complaints(pool_of("url: \"http://h\", tls: {ca: ca.pem}")).find(
-              "pools[0].backends[0].tls is for https:// URLs") != std::string::npos);
+    CHECK(complaints(pool_of("url: \"http://h\", tls: {ca: ca.pem}"))
+              .find("pools[0].backends[0].tls is for https:// URLs") != std::string::npos);
     CHECK(complaints(pool_of("url: \"https://h\", tls: {certificate: a.pem}"))
               .find("pools[0].backends[0].tls needs a key, too") != std::string::npos);
   }

@@ -3,6 +3,7 @@
 #include <openssl/x509v3.h>
 
 #include "mcplb/net/tls.hpp"
+
 #include "unit/net/tls_pair.hpp"
 
 namespace mcplb::net {

@@ -1,14 +1,15 @@
 // A TLS client and a TLS server over a pipe.
 #pragma once
 
-#include <doctest/doctest.h>
-#include <openssl/ssl.h>
-
 #include <memory>
 #include <string>
 #include <utility>
 
+#include <doctest/doctest.h>
+#include <openssl/ssl.h>
+
 #include "mcplb/net/tls.hpp"
+
 #include "net/tls_stream.hpp"
 #include "support/certificates.hpp"
 #include "support/fake_clock.hpp"
@@ -51,7 +52,9 @@ class TlsPair {
  public:
   TlsPair(const TlsClientContext& client_context, const TlsServerContext& server_context,
           const std::string& name = "example.org")
-      : pipe_(clock.timers(), buffers), near_wire(*pipe_.near), far_wire(*pipe_.far) {
+      : pipe_(clock.timers(), buffers),
+        near_wire(*pipe_.near),
+        far_wire(*pipe_.far) {
     TlsSession near = client_context.new_session(name);
     TlsSession far = server_context.new_session();
     client_ssl = near.ssl.get();

@@ -26,7 +26,8 @@ struct Fixture {
 
 std::string pattern(std::size_t size) {
   std::string text(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i * 7 % 26);
+  for (std::size_t i = 0; i < size; ++i)
+    text[i] = static_cast<char>('a' + i * 7 % 26);
   return text;
 }
 
@@ -137,7 +138,8 @@ TEST_SUITE("net/tls_stream") {
   TEST_CASE_FIXTURE(Fixture, "bytes that came with the end of the handshake are not forgotten") {
     auto connecting = test::run(pair.client->handshake(Deadline::never()));
     auto accepting = test::run(pair.server->handshake(Deadline::never()));
-    while (!connecting.done()) REQUIRE(pair.pump_once());
+    while (!connecting.done())
+      REQUIRE(pair.pump_once());
     auto asking = test::run(test::write(*pair.client, "early", Deadline::never()));
     pair.pump();
     REQUIRE(accepting.done());
@@ -148,7 +150,8 @@ TEST_SUITE("net/tls_stream") {
     Seen seen;
     auto connecting = test::run(pair.client->handshake(Deadline::never()));
     auto accepting = test::run(pair.server->handshake(Deadline::never()));
-    while (!connecting.done()) REQUIRE(pair.pump_once());
+    while (!connecting.done())
+      REQUIRE(pair.pump_once());
     pair.client->watch(&seen);
     const std::uint64_t before = pair.near_wire.bytes_read();
     pair.pump();
@@ -163,7 +166,8 @@ TEST_SUITE("net/tls_stream") {
   TEST_CASE_FIXTURE(Fixture, "a ticket that waits in the socket leaves the connection quiet") {
     auto connecting = test::run(pair.client->handshake(Deadline::never()));
     auto accepting = test::run(pair.server->handshake(Deadline::never()));
-    while (!accepting.done()) REQUIRE(pair.pump_once());
+    while (!accepting.done())
+      REQUIRE(pair.pump_once());
     CHECK(!pair.near_wire.is_quiet());
     CHECK(pair.client->is_quiet());
     CHECK(pair.near_wire.is_quiet());

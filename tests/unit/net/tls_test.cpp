@@ -1,12 +1,13 @@
 #include "mcplb/net/tls.hpp"
 
+#include <array>
+
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
-#include <array>
-
 #include "mcplb/base/limits.hpp"
 #include "mcplb/net/tcp.hpp"
+
 #include "unit/net/tls_pair.hpp"
 
 namespace mcplb::net {
@@ -39,9 +40,7 @@ struct Sockets {
     return client_of(settings);
   }
   Deadline soon() { return loop.timers().in(milliseconds(5000)); }
-  Task<StreamResult> accepting() {
-    return tls_accept(loop, std::move(far), *server, soon());
-  }
+  Task<StreamResult> accepting() { return tls_accept(loop, std::move(far), *server, soon()); }
   Task<StreamResult> connecting(std::string name) {
     return tls_connect(loop, std::move(near), *client, std::move(name), soon());
   }
