@@ -13,6 +13,7 @@
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
+#include "tls_setup.hpp"
 #include "worker.hpp"
 
 namespace mcplb {
@@ -53,8 +54,10 @@ struct Server::State {
         nursery(control) {}
 
   config::Settings settings;
+  TlsSetup tls;
   cluster::Registry registry;
   proxy::SharedState shared;
+  std::vector<std::unique_ptr<proxy::Listener>> listeners;
   net::Loop control;
   net::Resolver resolver;
   admin::Admin admin;
@@ -69,12 +72,14 @@ struct Server::State {
   admin::View admin_view();
   admin::HealthReport health() const;
   void watch_signals();
+  bool set_up_tls(std::string& message);
   bool listen(std::string& message);
   bool listen_admin(std::string& message);
-  void accepted(net::Acceptor::Accepted connection, const std::string& listener);
+  void accepted(net::Acceptor::Accepted connection, const proxy::Listener& listener);
   void on_stop_signal();
   Task<void> stop_flow();
   Task<void> sweep_flow(const proxy::SharedPool& pool);
+  Task<void> certificates_flow();
 };
 
 Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::move(settings))) {
@@ -94,6 +99,7 @@ bool Server::start(std::string& message) {
   net::raise_open_files_limit();
   // Before the first line that says "listening": whoever waits for it may send a signal at once.
   state.watch_signals();
+  if (!state.set_up_tls(message)) return false;
   if (!state.listen(message) || !state.listen_admin(message)) return false;
   const int count = state.settings.workers > 0 ? state.settings.workers : usable_cores();
   for (int i = 0; i < count; ++i) {
@@ -104,6 +110,7 @@ bool Server::start(std::string& message) {
     cluster::start_health_checks(state.nursery, state.control, state.resolver, pool->pool);
     state.nursery.spawn(state.sweep_flow(*pool));
   }
+  if (!state.tls.empty()) state.nursery.spawn(state.certificates_flow());
   state.ready = true;
   return true;
 }
@@ -126,18 +133,41 @@ void Server::State::watch_signals() {
   for (const int signal : {SIGTERM, SIGINT}) {
     control.on_signal(signal, [this] { on_stop_signal(); });
   }
-  control.on_signal(SIGUSR1, [] { log::reopen(); });
+  control.on_signal(SIGUSR1, [this] {
+    log::reopen();
+    tls.reload_changed();
+  });
   control.on_signal(SIGHUP, [] {
     log::event(LogLevel::warn, "reload_refused", "why", "reload is not built yet: restart");
   });
 }
 
-bool Server::State::listen(std::string& message) {
+bool Server::State::set_up_tls(std::string& message) {
   for (const net::ListenerSettings& listener : settings.listeners) {
-    auto acceptor = net::Acceptor::listen(
-        control, listener, [this, &listener](net::Acceptor::Accepted connection) {
-          accepted(std::move(connection), listener.name);
-        });
+    listeners.push_back(std::make_unique<proxy::Listener>());
+    listeners.back()->name = listener.name;
+    if (!listener.tls.enabled()) continue;
+    listeners.back()->tls = tls.for_listener(listener, message);
+    if (!listeners.back()->tls) return false;
+  }
+  for (const auto& pool : shared.pools) {
+    for (cluster::Backend* backend : pool->pool.backends()) {
+      if (!backend->https()) continue;
+      backend->set_tls(tls.for_backend(backend->tls_settings(), message));
+      if (backend->tls() == nullptr) return false;
+    }
+  }
+  return true;
+}
+
+bool Server::State::listen(std::string& message) {
+  for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
+    const net::ListenerSettings& listener = settings.listeners[i];
+    const proxy::Listener& known = *listeners[i];
+    const auto on_accept = [this, &known](net::Acceptor::Accepted connection) {
+      accepted(std::move(connection), known);
+    };
+    auto acceptor = net::Acceptor::listen(control, listener, on_accept);
     if (!acceptor) {
       message = "cannot listen on " + listener.address + ": " + acceptor.error().what;
       if (acceptor.error().os_code != 0) {
@@ -153,7 +183,7 @@ bool Server::State::listen(std::string& message) {
 }
 
 bool Server::State::listen_admin(std::string& message) {
-  const net::ListenerSettings listener{settings.admin.address, "admin"};
+  const net::ListenerSettings listener{settings.admin.address, "admin", {}};
   auto acceptor =
       net::Acceptor::listen(control, listener, [this](net::Acceptor::Accepted connection) {
         auto stream = net::adopt_socket(control, connection.fd, connection.peer);
@@ -174,7 +204,8 @@ bool Server::State::listen_admin(std::string& message) {
 }
 
 // Long streams stay where they are, so the worker with the least gets the next connection.
-void Server::State::accepted(net::Acceptor::Accepted connection, const std::string& listener) {
+void Server::State::accepted(net::Acceptor::Accepted connection,
+                             const proxy::Listener& listener) {
   Worker* least = workers.front().get();
   for (const auto& worker : workers) {
     if (worker->load() < least->load()) least = worker.get();
@@ -248,6 +279,16 @@ Task<void> Server::State::sweep_flow(const proxy::SharedPool& pool) {
     if (expired > 0) {
       log::event(LogLevel::info, "sessions_expired", "pool", pool.pool.name(), "count", expired);
     }
+  }
+}
+
+// Renewed certificates come by rename (certbot) or by a link that moves (Kubernetes); neither sends
+// a signal.
+Task<void> Server::State::certificates_flow() {
+  while (true) {
+    const Deadline next = control.timers().in(limits::tls_files_look);
+    co_await control.timers().sleep(next);
+    tls.reload_changed();
   }
 }
 

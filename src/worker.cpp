@@ -29,7 +29,7 @@ void Worker::start() {
   });
 }
 
-void Worker::hand_over(net::Acceptor::Accepted accepted, const std::string& listener) {
+void Worker::hand_over(net::Acceptor::Accepted accepted, const proxy::Listener& listener) {
   on_their_way_.fetch_add(1, std::memory_order_relaxed);
   loop_.post([this, accepted = std::move(accepted), &listener] {
     proxy_.serve(accepted, listener);

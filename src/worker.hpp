@@ -25,7 +25,7 @@ class Worker {
 
   void start();
   // Hands an accepted socket over. `listener` outlives the worker.
-  void hand_over(net::Acceptor::Accepted accepted, const std::string& listener);
+  void hand_over(net::Acceptor::Accepted accepted, const proxy::Listener& listener);
   // Connections and open streams, those on their way included.
   std::size_t load() const { return on_their_way_.load(std::memory_order_relaxed) + proxy_.load(); }
   void begin_stop(milliseconds streams_within);

@@ -84,6 +84,7 @@ class Finisher {
       const net::ListenerSettings& listener = settings_.listeners[i];
       const std::string path = at_index("listeners", i);
       if (listener.name.empty()) complain(path + ".name", path + ".name must not be empty");
+      check_listener_tls(listener.tls, path + ".tls");
       unique(listener_names_, listener.name, path + ".name", "the listener name");
       if (has_port_zero(listener.address)) continue;
       unique(addresses, listener.address, path + ".address", "the address");
@@ -178,10 +179,41 @@ class Finisher {
       }
       const bool named = !backend.id.empty();
       if (!named && !backend.host.empty()) {
-        backend.id = host_port_text({backend.host, backend.port});
+        backend.id = host_port_text({backend.host, backend.port, backend.https});
       }
       unique(ids, backend.id, path + (named ? ".id" : ".url"), "the backend id");
+      check_backend_tls(backend, path);
     }
+  }
+
+  // A certificate is of no use without its key.
+  void check_pair(const net::TlsCertificateSettings& pair, const std::string& path) {
+    if (pair.certificate.empty() == pair.key.empty()) return;
+    const char* const missing = pair.key.empty() ? "key" : "certificate";
+    complain(path, path + " needs a " + missing + ", too");
+  }
+
+  void check_listener_tls(const net::TlsServerSettings& tls, const std::string& path) {
+    check_pair({tls.certificate, tls.key}, path);
+    const std::string list = path + ".certificates";
+    if (tls.certificates.size() > limits::tls_certificates_max) {
+      complain(list, list + " has more than " + std::to_string(limits::tls_certificates_max));
+    }
+    for (std::size_t i = 0; i < tls.certificates.size(); ++i) {
+      const std::string element = at_index(list, i);
+      check_pair(tls.certificates[i], element);
+      const bool empty = tls.certificates[i].certificate.empty() && tls.certificates[i].key.empty();
+      if (empty) complain(element, element + " needs a certificate and a key");
+    }
+    const bool wants_tls = tls.min_version != net::TlsServerSettings::Version::v1_2;
+    if (wants_tls && !tls.enabled()) complain(path, path + " needs a certificate and a key");
+  }
+
+  void check_backend_tls(const cluster::BackendSettings& backend, const std::string& path) {
+    const net::TlsClientSettings& tls = backend.tls;
+    check_pair({tls.certificate, tls.key}, path + ".tls");
+    if (backend.https || tls == net::TlsClientSettings{}) return;
+    complain(path + ".tls", path + ".tls is for https:// URLs");
   }
 
   const Node& root_;

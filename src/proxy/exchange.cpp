@@ -187,6 +187,7 @@ void Exchange::build_backend_head() {
   forwarding.request_id = request_id_;
   forwarding.body_bytes = request_.body.size();
   forwarding.client_trusted = client_.trusted;
+  forwarding.client_https = client_.https;
   forwarding.is_mcp = message_.era != mcp::Era::none;
   std::string backend_host;
   if (request_.head.authority.empty()) {

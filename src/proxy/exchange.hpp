@@ -27,6 +27,7 @@ struct ClientInfo {
   std::string ip;
   std::string_view listener;
   bool trusted = false;  // one of trusted_proxies
+  bool https = false;    // it speaks TLS with us
 };
 
 // What the client's connection is good for afterwards.

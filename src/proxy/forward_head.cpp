@@ -50,7 +50,9 @@ bool kept(const http::RequestHead& request, const RequestForwarding& forwarding,
 void append_client_fields(std::string& out, const http::RequestHead& request,
                           const RequestForwarding& forwarding) {
   append_forwarded_for(out, request, forwarding.client_ip);
-  if (!kept(request, forwarding, Name::x_forwarded_proto)) out += "X-Forwarded-Proto: http\r\n";
+  if (!kept(request, forwarding, Name::x_forwarded_proto)) {
+    out += forwarding.client_https ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n";
+  }
   if (!request.authority.empty() && !kept(request, forwarding, Name::x_forwarded_host)) {
     http::append_field(out, "X-Forwarded-Host", request.authority);
   }

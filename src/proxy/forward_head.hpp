@@ -19,6 +19,7 @@ struct RequestForwarding {
   bool drops_session = false;   // Mcp-Session-Id names one that was not checked
   std::size_t body_bytes = 0;
   bool client_trusted = false;  // its X-Forwarded-* and X-Real-IP are believed
+  bool client_https = false;    // it reached us over TLS
   bool is_mcp = false;
   std::string_view default_host;  // for HTTP/1.0 requests without Host
 };

@@ -6,6 +6,7 @@
 
 #include "proxy/client_connection.hpp"
 #include "proxy/context.hpp"
+#include "proxy/tls_arrival.hpp"
 
 namespace mcplb::proxy {
 
@@ -41,13 +42,19 @@ WorkerProxy::WorkerProxy(net::Loop& loop, const SharedState& shared)
 
 WorkerProxy::~WorkerProxy() = default;
 
-void WorkerProxy::serve(const net::Acceptor::Accepted& accepted, const std::string& listener) {
+void WorkerProxy::serve(const net::Acceptor::Accepted& accepted, const Listener& listener) {
   auto stream = net::adopt_socket(context_->loop, accepted.fd, accepted.peer);
   if (!stream) return;
   ClientInfo client;
   client.ip = accepted.peer.ip_text();
-  client.listener = listener;
+  client.listener = listener.name;
   client.trusted = context_->shared.trusted.contains(accepted.peer);
+  client.https = listener.tls != nullptr;
+  if (client.https) {
+    context_->nursery.spawn(std::make_unique<TlsArrival>(*context_, std::move(*stream),
+                                                         std::move(client), *listener.tls, load_));
+    return;
+  }
   context_->nursery.spawn(std::make_unique<ClientConnection>(*context_, std::move(*stream),
                                                              std::move(client), load_));
 }

@@ -113,6 +113,18 @@ inline constexpr milliseconds redis_ping{5000};
 inline constexpr milliseconds redis_pong{1000};
 // A silent connection gets this much more: after a stall of our own its bytes may wait unread.
 inline constexpr milliseconds redis_second_look{50};
+// A TLS handshake with a client, from the first byte to the last.
+inline constexpr milliseconds tls_handshake{10'000};
+// Records that a peer makes us send and does not take; beyond it the connection ends.
+inline constexpr std::size_t tls_unsent_bytes_max = 256 * 1024;
+// Certificates of one listener, looked through at each handshake that names a server.
+inline constexpr std::size_t tls_certificates_max = 256;
+// Servers of one context whose last session is kept for resumption.
+inline constexpr std::size_t tls_sessions_kept = 64;
+// How often certificate files are looked at for a change.
+inline constexpr milliseconds tls_files_look{5000};
+// Lines about handshakes that failed, a second: strangers can cause any number of failures.
+inline constexpr int tls_failure_lines_per_second = 10;
 
 static_assert(trailer_bytes_max < buffer_block_bytes);
 static_assert(endpoint_event_bytes_max < buffer_block_bytes);

@@ -41,6 +41,14 @@ struct Outcome {
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 Environment process_environment();
 
+// Looks at what only other floors can judge, such as the files that settings name. Called when
+// nothing else is wrong.
+struct Complaint {
+  std::string path;  // "listeners[0].tls.key"
+  std::string message;
+};
+using Inspection = std::function<std::vector<Complaint>(const Settings& settings)>;
+
 // Flags that win over every file; empty: not given. `listen` replaces all listeners by one,
 // which keeps the name of the first.
 struct Flags {
@@ -51,7 +59,7 @@ struct Flags {
 
 // Later files win: maps merge, values and whole lists replace.
 Outcome load(std::span<const std::string> files, const Environment& environment,
-             const Flags& flags = {});
+             const Flags& flags = {}, const Inspection& inspection = {});
 // `text` as if it were the content of a file called `name`.
 Outcome load_text(std::string_view name, std::string_view text, const Environment& environment);
 // One pool of these backend URLs and the default of everything else (`mcplb --backend URL…`).

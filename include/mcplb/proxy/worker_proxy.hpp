@@ -12,6 +12,7 @@
 #include "mcplb/http/settings.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
+#include "mcplb/net/tls.hpp"
 #include "mcplb/proxy/router.hpp"
 #include "mcplb/proxy/settings.hpp"
 #include "mcplb/session/directory.hpp"
@@ -53,6 +54,12 @@ struct SharedState {
   mutable std::atomic<std::size_t> connections{0};  // of the process
 };
 
+// Where clients connect, as the workers know it. Owned by the server.
+struct Listener {
+  std::string name;
+  std::unique_ptr<net::TlsServerContext> tls;  // null: plain HTTP
+};
+
 struct Context;
 
 // Owned by its worker thread, used on that thread's loop only, but for load().
@@ -64,7 +71,7 @@ class WorkerProxy {
   WorkerProxy& operator=(const WorkerProxy&) = delete;
 
   // Takes over an accepted socket. `listener` outlives the proxy.
-  void serve(const net::Acceptor::Accepted& accepted, const std::string& listener);
+  void serve(const net::Acceptor::Accepted& accepted, const Listener& listener);
   // Client connections and open event streams. Thread-safe.
   std::size_t load() const { return load_.load(std::memory_order_relaxed); }
 

@@ -122,7 +122,8 @@ TEST_SUITE("config/finish") {
 
   TEST_CASE("a wrong url is told once") {
     CHECK(complaints("pools: [{backends: [{url: nonsense}]}]") ==
-          "1:27: pools[0].backends[0].url: wants a URL: http://host:port");
+          "1:27: pools[0].backends[0].url: wants a URL: http://host:port "
+            "or https://host:port");
   }
 
   TEST_CASE("equal routes are refused, because the second would never be reached") {

@@ -141,6 +141,15 @@ TEST_SUITE("proxy/forward_head requests") {
     CHECK(sent.forwards("X-Forwarded-For: 1.1.1.1, 2.2.2.2, 192.0.2.7"));
   }
 
+  TEST_CASE("a client that came over TLS is said to use https, whatever it says itself") {
+    Sent sent(get, host + "X-Forwarded-Proto: http\r\n");
+    sent.forwarding.client_https = true;
+    CHECK(sent.forwards("X-Forwarded-Proto: https"));
+    CHECK_FALSE(sent.forwards("X-Forwarded-Proto: http"));
+    sent.forwarding.client_trusted = true;
+    CHECK(sent.forwards("X-Forwarded-Proto: http"));
+  }
+
   TEST_CASE("only a trusted client may say whom it stands for") {
     Sent sent(get, host +
                        "X-Forwarded-Proto: https\r\nX-Forwarded-Host: outer\r\n"
