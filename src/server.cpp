@@ -85,6 +85,8 @@ struct Server::State {
 Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::move(settings))) {
   State& state = *state_;
   state.shared.secrets = state.settings.secrets;
+  state.shared.store = state.settings.store;
+  state.shared.instance = state.settings.instance;
   if (state.shared.secrets.empty()) state.shared.secrets.push_back(key_of_this_process());
   for (const config::PoolSettings& pool : state.settings.pools) {
     state.shared.pools.push_back(std::make_unique<proxy::SharedPool>(
@@ -103,7 +105,7 @@ bool Server::start(std::string& message) {
   if (!state.listen(message) || !state.listen_admin(message)) return false;
   const int count = state.settings.workers > 0 ? state.settings.workers : usable_cores();
   for (int i = 0; i < count; ++i) {
-    state.workers.push_back(std::make_unique<Worker>(state.shared, state.settings.store));
+    state.workers.push_back(std::make_unique<Worker>(state.shared));
   }
   for (auto& worker : state.workers) worker->start();
   for (const auto& pool : state.shared.pools) {

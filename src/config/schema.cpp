@@ -92,7 +92,7 @@ constexpr Choice balances[] = {{"round_robin"}, {"least_connections"}, {"session
 constexpr Choice identities[] = {{"learned"}, {"sealed"}, {"none"}};
 constexpr Choice losses[] = {
     {"reestablish", Built::falls_back, "not_found"}, {"not_found"}, {"reroute", Built::no}};
-constexpr Choice unknowns[] = {{"ask", Built::falls_back, "not_found"}, {"not_found"}, {"forward"}};
+constexpr Choice unknowns[] = {{"ask"}, {"not_found"}, {"forward"}};
 constexpr Choice bindings[] = {{"none"}, {"authorization"}};
 constexpr Choice health_checks[] = {{"tcp"}, {"http", Built::no}, {"mcp", Built::no}};
 constexpr Choice tls_versions[] = {{"1.2"}, {"1.3"}};

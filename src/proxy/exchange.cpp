@@ -46,10 +46,7 @@ Exchange::~Exchange() {
     orphan.authorization = request_.head.fields.get(Name::authorization);
     adopt_orphan(context_, std::move(orphan));
   }
-  if (endpoint_learned_) {
-    use_.end();
-    pool_->identity.end_stream(endpoint_session_, context_.loop.now());
-  }
+  if (endpoint_learned_) end_endpoint_session();
   record_.request_id = request_id_;
   record_.client = client_ip_;
   if (pool_ != nullptr) record_.pool = pool_->shared.pool.name();
@@ -61,6 +58,12 @@ Exchange::~Exchange() {
 
 Task<Next> Exchange::run() {
   auto refusal = admit();
+  if (!refusal && needs_lookup_) {
+    auto lost = co_await look_up_owner();
+    refusal = lost;
+  }
+  if (!refusal) refusal = choose_candidates();
+  if (passed_refusal_) co_return co_await pass_refusal();
   if (refusal) co_return co_await answer(*refusal);
   build_backend_head();
   auto head = co_await obtain_head();
@@ -69,6 +72,10 @@ Task<Next> Exchange::run() {
     co_return co_await answer(reply);
   }
   auto conflict = learn();
+  if (to_be_stored_) {
+    auto other = co_await store_session(pool_->shared.sessions);
+    if (!conflict) conflict = other;
+  }
   if (conflict) {
     record_.end = {'S', 'H'};
     co_return co_await answer(*conflict);
@@ -88,42 +95,21 @@ std::optional<LocalReply> Exchange::admit() {
   }
   if (route_ == nullptr) return LocalReply{Reason::no_route, "", {}};
   pool_ = context_.pools[route_->pool].get();
-  auto lost = find_owner();
-  if (lost) return lost;
-  if (!owned()) rank_candidates();
-  if (candidate_count_ == 0) return LocalReply{Reason::no_backend, "", Outcome::not_sent};
-  return std::nullopt;
+  return find_owner();
 }
 
 // A session that somebody owns has one candidate: its owner.
-std::optional<LocalReply> Exchange::find_owner() {
-  const SharedPool& shared = pool_->shared;
-  const bool routed_by_session = !message_.session.empty() && message_.era == mcp::Era::legacy &&
-                                 shared.session.identity != session::Identity::none;
-  if (pool_->identity.names_unchecked_session(request_.head, message_)) {
-    return LocalReply{Reason::session_unknown, "", {}};
-  }
-  if (!routed_by_session) return std::nullopt;
-  using Found = SessionIdentity::Found;
-  SessionIdentity::Named named;
-  const Found found = pool_->identity.find(message_, request_.head.fields, context_.loop.now(),
-                                           named);
-  use_ = std::move(named.use);
-  backend_session_ = named.backend_session;
-  if (found == Found::denied) return LocalReply{Reason::session_unknown, "", {}};
-  if (!use_) {
-    const bool may_mean_nothing = message_.endpoint_session && !pool_->identity.binds();
-    if (may_mean_nothing && message_.method == mcp::Method::initialize) {
-      // Not a 2024-11-05 session: the URL of this server happens to have such a parameter.
-      message_.session = {};
-      message_.endpoint_session = false;
-      return std::nullopt;
+std::optional<LocalReply> Exchange::choose_candidates() {
+  if (!owned()) {
+    rank_candidates();
+    if (candidate_count_ > 0) return std::nullopt;
+    if (all_full_) {
+      return LocalReply{Reason::overloaded, "every backend has sessions.max_per_backend sessions",
+                        Outcome::not_sent};
     }
-    const bool forward = shared.session.on_unknown == session::OnUnknown::forward;
-    if (forward && found == Found::unknown) return std::nullopt;
-    return LocalReply{Reason::session_unknown, "", {}};
+    return LocalReply{Reason::no_backend, "", Outcome::not_sent};
   }
-  const auto& backends = shared.pool.backends();
+  const auto& backends = pool_->shared.pool.backends();
   const auto owner = std::find_if(backends.begin(), backends.end(), [&](const auto* backend) {
     return backend->id() == use_.owner();
   });
@@ -140,10 +126,17 @@ void Exchange::rank_candidates() {
   cluster::Backend* const first = pinned();
   const bool usable = std::find(order.begin(), order.end(), first) != order.end();
   const bool use_pin = first != nullptr && usable;
-  if (use_pin) candidates_[candidate_count_++] = first;
+  const int cap = pool_->shared.session.max_per_backend;
+  const bool capped = cap > 0 && message_.opens_session();
+  const auto add = [&](cluster::Backend* backend) {
+    const bool full = capped && backend->sessions() >= cap;
+    all_full_ = all_full_ || full;
+    if (!full) candidates_[candidate_count_++] = backend;
+  };
+  if (use_pin) add(first);
   for (cluster::Backend* backend : order) {
     if (candidate_count_ == candidates_.size()) break;
-    if (!use_pin || backend != first) candidates_[candidate_count_++] = backend;
+    if (!use_pin || backend != first) add(backend);
   }
 }
 
@@ -213,94 +206,6 @@ LocalReply Exchange::reply_for(const Error& error) {
   if (error.kind != Error::Kind::refused) return {Reason::owner_unavailable, "", outcome};
   // Nobody listens where the owner was: its process, and the session with it, is gone.
   return lose_session("owner refuses connections", outcome);
-}
-
-LocalReply Exchange::lose_session(std::string_view why, Outcome outcome) {
-  use_.end();
-  session::Directory& directory = message_.endpoint_session ? pool_->shared.endpoint_sessions
-                                                            : pool_->shared.sessions;
-  directory.forget(message_.session);
-  log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
-             hashed_for_log(message_.session), "why", why);
-  return {Reason::session_unknown, "the session's backend is gone: initialize again", outcome};
-}
-
-// Ownership is known before the client knows the session: its next request may come on any
-// connection to any worker.
-std::optional<LocalReply> Exchange::learn() {
-  const http::ReplyHead& head = lease_->replies.head();
-  const SharedPool& shared = pool_->shared;
-  const bool good = head.status >= 200 && head.status < 300;
-  const bool ends_session = message_.kind == mcp::Kind::del && (good || head.status == 404);
-  if (ends_session && owned()) {
-    use_.end();
-    pool_->identity.end(message_.session, context_.loop.now());
-  }
-  name_reply_session();
-  const std::string_view minted_id = head.fields.get(Name::mcp_session_id);
-  const bool minted = good && message_.opens_session() && message_.era == mcp::Era::legacy &&
-                      shared.session.identity != session::Identity::none && !minted_id.empty();
-  if (!minted) return std::nullopt;
-  if (!mcp::is_session_id(minted_id) || head.fields.count(Name::mcp_session_id) > 1) {
-    return LocalReply{Reason::backend_lost, "the backend minted an invalid session id",
-                      Outcome::unknown};
-  }
-  const std::string_view id = pool_->identity.seals() ? client_session_ : minted_id;
-  const auto learned = shared.sessions.learn(id, opened_facts(), context_.loop.now(), use_);
-  if (learned == session::Directory::Learned::refused) {
-    log::event(LogLevel::error, "session_id_too_long", "backend", backend_->name(), "bytes",
-               minted_id.size());
-    return LocalReply{Reason::backend_lost, "the backend minted a session id that is too long",
-                      Outcome::unknown};
-  }
-  if (learned != session::Directory::Learned::conflict) return std::nullopt;
-  log::event(LogLevel::error, "session_conflict", "pool", shared.pool.name(), "backend",
-             backend_->name(), "session", hashed_for_log(id));
-  return LocalReply{Reason::session_conflict, "", Outcome::unknown};
-}
-
-// Every head that names a session names it as the client knows it. One that keeps its session
-// keeps its spelling, too: clients compare.
-void Exchange::name_reply_session() {
-  const std::string_view id = backend_reply().fields.get(Name::mcp_session_id);
-  SessionIdentity& identity = pool_->identity;
-  if (!identity.seals() || message_.era == mcp::Era::modern || !mcp::is_session_id(id)) return;
-  if (id == backend_session_) {
-    client_session_ = message_.session;
-    return;
-  }
-  client_session_ = identity.outside(SessionIdentity::Kind::session, id, *backend_,
-                                     request_.head.fields);
-}
-
-// Of a session that the backend has just opened.
-session::Facts Exchange::opened_facts() {
-  session::Facts facts;
-  facts.owner = backend_->id();
-  facts.created_s = static_cast<std::uint32_t>(std::time(nullptr));
-  std::string stripped;
-  const std::string_view target = backend_target(*route_, request_.head.target, stripped);
-  facts.place.path = target.substr(0, target.find('?'));
-  facts.place.host = request_.head.authority;
-  facts.principal = pool_->identity.principal_to_keep(request_.head.fields);
-  return facts;
-}
-
-std::string Exchange::learn_endpoint(std::string_view minted) {
-  session::Directory& directory = pool_->shared.endpoint_sessions;
-  const http::Fields& fields = request_.head.fields;
-  std::string session =
-      pool_->identity.outside(SessionIdentity::Kind::endpoint, minted, *backend_, fields);
-  const auto learned = directory.learn(session, opened_facts(), context_.loop.now(), use_);
-  if (learned == session::Directory::Learned::conflict) {
-    log::event(LogLevel::error, "session_conflict", "pool", pool_->shared.pool.name(), "backend",
-               backend_->name(), "session", hashed_for_log(session));
-    return session;
-  }
-  endpoint_learned_ = learned == session::Directory::Learned::added ||
-                      learned == session::Directory::Learned::known;
-  endpoint_session_ = session;
-  return session;
 }
 
 Task<Next> Exchange::answer(LocalReply reply) {

@@ -52,7 +52,10 @@ Task<Next> Exchange::forward_reply() {
   settings.trailers = request_.head.accepts_trailers;
   settings.heartbeat = pool_->shared.forward.heartbeat;
   settings.stream_idle = pool_->shared.forward.stream_idle;
-  if (settings.event_stream) release(request_.body);  // streams stay open for hours
+  if (settings.event_stream) {
+    release(request_.body);  // streams stay open for hours
+    use_.becomes_stream();
+  }
   build_client_head(framing, close);
   record_.end = {'C', 'D'};
   // Without framing an end in the middle would look like the end: it is a reset until it is one.
@@ -67,7 +70,7 @@ Task<Next> Exchange::forward_reply() {
     if (prefix.ends_with('/')) prefix.pop_back();
     tap.emplace(std::move(prefix),
                 [this](std::string_view session) { return learn_endpoint(session); });
-    relay->tap_endpoint(*tap);
+    relay->tap_endpoint(*tap, [this] { return store_endpoint(); });
   }
   auto end = co_await relay->run(scratch_.client_head);
   if (end == RelayEnd::not_begun) {

@@ -60,6 +60,7 @@ SessionIdentity::Found SessionIdentity::find_sealed(const mcp::Message& message,
     }
     // Opened through another balancer, or before a restart of this one.
     directory.learn(message.session, {owner->second->id()}, now, use);
+    out.from_seal = true;
   }
   if (!use) return Found::invalid;
   out.use = std::move(use);

@@ -41,6 +41,7 @@ class SessionIdentity {
   struct Named {
     session::SessionUse use;
     std::string_view backend_session;  // as the owner calls it; a view into the request's head
+    bool from_seal = false;            // nothing but the seal says who owns it
   };
   // The session that a request names. Fills `out` when it is known; a valid seal makes it so.
   Found find(const mcp::Message& message, const http::Fields& fields, TimePoint now, Named& out);

@@ -31,6 +31,11 @@ Context::Context(net::Loop& worker_loop, const SharedState& shared_state)
       shared(shared_state),
       resolver(worker_loop),
       streams(worker_loop.timers()),
+      store(shared_state.store
+                ? std::make_unique<StoreLink>(loop, resolver, nursery, shared_state)
+                : nullptr),
+      asker(worker_loop.timers(), worker_loop),
+      lookup(worker_loop.timers(), nursery, asker, store ? &store->sessions : nullptr),
       nursery(worker_loop) {
   for (const auto& pool : shared.pools) {
     pools.push_back(std::make_unique<PoolContext>(*pool, loop, resolver, shared));
@@ -41,6 +46,12 @@ WorkerProxy::WorkerProxy(net::Loop& loop, const SharedState& shared)
     : context_(std::make_unique<Context>(loop, shared)) {}
 
 WorkerProxy::~WorkerProxy() = default;
+
+void WorkerProxy::start() {
+  if (!context_->store) return;
+  StoreLink& store = *context_->store;
+  store.client.start([&store] { store.sessions.on_connected(); });
+}
 
 void WorkerProxy::serve(const net::Acceptor::Accepted& accepted, const Listener& listener) {
   auto stream = net::adopt_socket(context_->loop, accepted.fd, accepted.peer);

@@ -11,7 +11,7 @@
 #include "mcplb/base/metrics.hpp"
 #include "mcplb/base/random.hpp"
 
-#include "session/stored_facts.hpp"
+#include "mcplb/session/stored_facts.hpp"
 
 namespace mcplb::session {
 

@@ -1,4 +1,4 @@
-#include "session/stored_facts.hpp"
+#include "mcplb/session/stored_facts.hpp"
 
 #include <charconv>
 

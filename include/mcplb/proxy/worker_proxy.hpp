@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,10 @@
 #include "mcplb/net/tls.hpp"
 #include "mcplb/proxy/router.hpp"
 #include "mcplb/proxy/settings.hpp"
+#include "mcplb/redis/settings.hpp"
 #include "mcplb/session/directory.hpp"
 #include "mcplb/session/settings.hpp"
+#include "mcplb/session/store.hpp"
 #include "mcplb/session/tombstones.hpp"
 
 namespace mcplb::proxy {
@@ -30,7 +33,8 @@ struct SharedPool {
         forward(forward_settings),
         sessions(registry),
         endpoint_sessions(registry),
-        tombstones(session_settings.idle_timeout) {}
+        tombstones(session_settings.idle_timeout),
+        store_scope{pool.name(), session_settings.idle_timeout} {}
 
   mutable cluster::Pool pool;  // its cursor and backends are atomics
   session::Settings session;
@@ -38,6 +42,7 @@ struct SharedPool {
   mutable session::Directory sessions;
   mutable session::Directory endpoint_sessions;  // of the 2024-11-05 transport
   mutable session::Tombstones tombstones;        // of sealed sessions
+  session::StoreScope store_scope;
 };
 
 // What all workers read. Owned by the server; immutable once they run.
@@ -50,6 +55,8 @@ struct SharedState {
   Router router;
   net::Networks trusted;  // of client.trusted_proxies
   std::vector<std::string> secrets;  // of seals and bindings; one at least once workers run
+  std::optional<redis::Settings> store;  // none: sessions live in this process only
+  std::string instance;                  // this balancer, in the store
   std::vector<std::unique_ptr<SharedPool>> pools;
   mutable std::atomic<std::size_t> connections{0};  // of the process
 };
@@ -70,6 +77,8 @@ class WorkerProxy {
   WorkerProxy(const WorkerProxy&) = delete;
   WorkerProxy& operator=(const WorkerProxy&) = delete;
 
+  // On the worker's loop, before the first connection.
+  void start();
   // Takes over an accepted socket. `listener` outlives the proxy.
   void serve(const net::Acceptor::Accepted& accepted, const Listener& listener);
   // Client connections and open event streams. Thread-safe.
