@@ -145,4 +145,44 @@ EndpointSearch find_endpoint_event(std::string_view stream, EndpointEvent& out) 
   }
 }
 
+std::size_t SseDataReader::feed(std::string_view bytes) {
+  if (has_event_) {
+    data_.clear();
+    data_seen_ = false;
+    has_event_ = false;
+  }
+  std::size_t taken = 0;
+  while (taken < bytes.size() && !has_event_ && !too_large_) {
+    const char c = bytes[taken++];
+    const bool ends_crlf = after_cr_ && c == '\n';
+    after_cr_ = c == '\r';
+    if (ends_crlf) continue;
+    if (c == '\r' || c == '\n') {
+      end_line();
+    } else if (line_.size() + data_.size() > data_bytes_max_) {
+      too_large_ = true;
+    } else {
+      line_ += c;
+    }
+  }
+  return taken;
+}
+
+void SseDataReader::end_line() {
+  std::string_view line = line_;
+  if (first_line_ && line.starts_with(byte_order_mark)) line.remove_prefix(byte_order_mark.size());
+  first_line_ = false;
+  const Line parts = split(line);
+  if (line.empty()) {
+    // An event whose data is empty only primes a client's Last-Event-ID.
+    has_event_ = !data_.empty();
+    data_seen_ = has_event_;
+  } else if (parts.field == "data") {
+    if (data_seen_) data_ += '\n';
+    data_ += parts.value;
+    data_seen_ = true;
+  }
+  line_.clear();
+}
+
 }  // namespace mcplb::mcp

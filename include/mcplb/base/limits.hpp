@@ -46,6 +46,15 @@ inline constexpr std::size_t batch_elements_max = 1000;
 inline constexpr std::size_t request_id_bytes_max = 256;
 // Session ids longer than this are not learned (no revision names a bound).
 inline constexpr std::size_t session_id_bytes_max = 8 * 1024;
+// Asking the backends whose session it is: for how long in all, and how much longer for the others
+// when one has claimed it.
+inline constexpr milliseconds ask_time{2000};
+inline constexpr milliseconds ask_grace{50};
+// Askings of one worker at a time, backends asked by one of them at a time, and bytes read of one
+// reply.
+inline constexpr std::size_t asks_max = 64;
+inline constexpr std::size_t asked_backends_max = 64;
+inline constexpr std::size_t ask_reply_bytes_max = 64 * 1024;
 // Sessions remembered by one process; the longest idle of a shard goes first.
 inline constexpr std::size_t sessions_max = 1'000'000;
 // Sessions that one sweep ends: each may cost its owner a DELETE.

@@ -39,6 +39,9 @@ enum class Limit : std::uint8_t {
   idle_connections,
   redis_commands,
   store_removals,
+  asks,
+  asked_backends,
+  ask_reply_bytes,
   count_
 };
 const char* to_string(Limit limit);

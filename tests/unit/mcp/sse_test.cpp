@@ -26,6 +26,20 @@ std::string_view data_of(std::string_view stream, const EndpointEvent& event) {
   return stream.substr(event.data_begin, event.data_size);
 }
 
+std::vector<std::string> data_of_events(std::string_view stream, std::size_t at_once) {
+  std::vector<std::string> events;
+  SseDataReader reader(1000);
+  while (!stream.empty()) {
+    std::string_view piece = stream.substr(0, at_once);
+    stream.remove_prefix(piece.size());
+    while (!piece.empty()) {
+      piece.remove_prefix(reader.feed(piece));
+      if (reader.has_event()) events.push_back(reader.data());
+    }
+  }
+  return events;
+}
+
 }  // namespace
 
 TEST_SUITE("mcp/sse") {
@@ -201,6 +215,33 @@ TEST_SUITE("mcp/sse") {
         CHECK(find_endpoint_event(text, event) == EndpointSearch::absent);
       }
     }
+  }
+
+  TEST_CASE("collects the data of events, cut anywhere") {
+    const std::string stream =
+        "\xef\xbb\xbf: hello\r\n\r\nid: 1\ndata:\n\n"
+        "event: message\rdata: one\rdata:two\r\rdata\ndata:  three \r\n\r\n"
+        "retry: 5\n\ndata: unfinished\n";
+    const std::vector<std::string> expected{"one\ntwo", "\n three "};
+    for (std::size_t at_once = 1; at_once <= stream.size(); ++at_once)
+      CHECK(data_of_events(stream, at_once) == expected);
+  }
+
+  TEST_CASE("an event with more data than was allowed is too large, also line by line") {
+    SseDataReader one_line(10);
+    one_line.feed("data: 0123456789");
+    CHECK(one_line.too_large());
+    SseDataReader lines(10);
+    lines.feed("data: 01234\n");
+    CHECK_FALSE(lines.too_large());
+    lines.feed("data: 56789\n");
+    CHECK(lines.too_large());
+    CHECK_FALSE(lines.has_event());
+    CHECK(lines.feed("x") == 0);
+    SseDataReader fits(10);
+    CHECK(fits.feed("data: 01\n\ndata: 23\n\n") == 10);
+    CHECK(fits.feed("data: 23\n\n") == 10);
+    CHECK_FALSE(fits.too_large());
   }
 }
 

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include "mcplb/base/limits.hpp"
+
 #include "support/fake_clock.hpp"
 #include "support/pipe_stream.hpp"
 #include "support/run_task.hpp"
@@ -44,6 +46,43 @@ struct Called {
   BufferPool buffers{1024};
   test::Pipe pipe{clock.timers(), buffers};
   test::Running<Result<CallReply>> calling;
+};
+
+class Sink final : public ReplySink {
+ public:
+  bool on_head(const CallHead& head) override {
+    status = head.status;
+    event_stream = head.event_stream;
+    content_type = head.content_type;
+    www_authenticate = head.www_authenticate;
+    return wants_content;
+  }
+  bool on_content(std::string_view bytes) override {
+    content += bytes;
+    return content.size() < enough;
+  }
+
+  bool wants_content = true;
+  std::size_t enough = 100;
+  int status = 0;
+  bool event_stream = false;
+  std::string content_type;
+  std::string www_authenticate;
+  std::string content;
+};
+
+struct Sunk {
+  void send(std::string_view bytes) {
+    pipe.far->post(bytes);
+    pipe.pump();
+  }
+
+  test::FakeClock clock;
+  BufferPool buffers{1024};
+  test::Pipe pipe{clock.timers(), buffers};
+  Sink sink;
+  test::Running<Result<void>> calling{
+      test::run(call(*pipe.near, CallRequest{}, sink, clock.in(milliseconds(1000))))};
 };
 
 }  // namespace
@@ -130,5 +169,66 @@ TEST_SUITE("wire/call") {
     REQUIRE_FALSE(calling.result());
     CHECK(calling.result().error().kind == Error::Kind::reset);
     CHECK(calling.result().error().side == Error::Side::backend);
+  }
+
+  TEST_CASE("a request is written with its fields, without the empty ones") {
+    CallRequest post;
+    post.target = "/mcp";
+    post.fields = {{"Host", "h"}, {"Authorization", ""}, {"Accept", "x"}};
+    post.body = "{}";
+    CHECK(to_bytes(post) ==
+          "POST /mcp HTTP/1.1\r\nHost: h\r\nAccept: x\r\nContent-Length: 2\r\n"
+          "Connection: close\r\n\r\n{}");
+    CallRequest del;
+    del.method = http::Method::del;
+    del.target = "/mcp";
+    CHECK(to_bytes(del) == "DELETE /mcp HTTP/1.1\r\nConnection: close\r\n\r\n");
+    CallRequest empty_post;
+    empty_post.target = "/";
+    CHECK(to_bytes(empty_post).find("Content-Length: 0\r\n") != std::string::npos);
+  }
+
+  TEST_CASE("a sink sees the final head and the content as they come") {
+    Sunk s;
+    s.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 No\r\nwww-authenticate: A\r\n"
+           "Content-Type: text/event-stream\r\nWWW-Authenticate: B\r\n\r\nab");
+    CHECK(s.sink.status == 401);
+    CHECK(s.sink.event_stream);
+    CHECK(s.sink.content_type == "text/event-stream");
+    CHECK(s.sink.www_authenticate == "A, B");
+    CHECK(s.sink.content == "ab");
+    CHECK_FALSE(s.calling.done());
+    s.send("cd");
+    CHECK(s.sink.content == "abcd");
+    s.pipe.far->shutdown_write();
+    s.pipe.pump();
+    REQUIRE(s.calling.done());
+    CHECK(s.calling.result());
+  }
+
+  TEST_CASE("a sink that has enough ends the call well") {
+    Sunk at_head;
+    at_head.sink.wants_content = false;
+    at_head.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    REQUIRE(at_head.calling.done());
+    CHECK(at_head.calling.result());
+    CHECK(at_head.sink.content.empty());
+    Sunk later;
+    later.sink.enough = 2;
+    later.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\na");
+    CHECK_FALSE(later.calling.done());
+    later.send("b");
+    REQUIRE(later.calling.done());
+    CHECK(later.calling.result());
+  }
+
+  TEST_CASE("interim replies without end are malformed") {
+    Sunk s;
+    for (int i = 0; i <= limits::interim_replies_max; ++i)
+      s.send("HTTP/1.1 103 Early\r\n\r\n");
+    REQUIRE(s.calling.done());
+    REQUIRE_FALSE(s.calling.result());
+    CHECK(s.calling.result().error().kind == Error::Kind::malformed);
+    CHECK(s.sink.status == 0);
   }
 }
