@@ -106,6 +106,7 @@ const char* to_string(Limit limit) {
     case Limit::idle_connections: return "idle_connections";
     case Limit::redis_commands: return "redis_commands";
     case Limit::store_removals: return "store_removals";
+case Limit::farewells: return "farewells";
     case Limit::asks: return "asks";
     case Limit::asked_backends: return "asked_backends";
     case Limit::ask_reply_bytes: return "ask_reply_bytes";

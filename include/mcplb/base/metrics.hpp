@@ -39,6 +39,7 @@ enum class Limit : std::uint8_t {
   idle_connections,
   redis_commands,
   store_removals,
+  farewells,
   asks,
   asked_backends,
   ask_reply_bytes,
