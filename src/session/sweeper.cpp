@@ -28,7 +28,9 @@ Sweeper::Sweeper(Swept swept, Farewells& farewells, Nursery& nursery, net::Timer
       nursery_(nursery),
       timers_(timers) {}
 
-void Sweeper::start() { timers_.arm(*this, timers_.in(pause_)); }
+void Sweeper::start() {
+  timers_.arm(*this, timers_.in(pause_));
+}
 
 void Sweeper::round_soon() {
   again_ = true;

@@ -70,8 +70,9 @@ struct Saying {
   std::set<std::string> refusing;
   int refused = 0;
   std::unique_ptr<Nursery> nursery = std::make_unique<Nursery>(turns);
-  Farewells farewells{*nursery, clock.timers(),
-                      [this](cluster::Backend& backend, Deadline) { return connect(backend); }};
+  Farewells farewells{*nursery, clock.timers(), [this](cluster::Backend& backend, Deadline) {
+                        return connect(backend);
+                      }};
   const FarewellStats& stats = farewells.stats();
 
   ~Saying() { nursery.reset(); }
@@ -95,8 +96,8 @@ TEST_SUITE("session/farewells") {
   }
 
   TEST_CASE("an owner that knows nothing of it, or deletes nothing, has done what it can") {
-    for (const char* status : {"200 OK", "202 Accepted", "204 No Content", "404 Not Found",
-                               "405 Method Not Allowed"}) {
+    for (const char* status :
+         {"200 OK", "202 Accepted", "204 No Content", "404 Not Found", "405 Method Not Allowed"}) {
       Saying s;
       s.say(0, "s-1");
       s.answer(0, status);

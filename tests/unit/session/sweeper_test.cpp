@@ -17,7 +17,7 @@ namespace {
 
 using redis::array;
 
-constexpr milliseconds idle{40'000};     // so a round is every 5 s
+constexpr milliseconds idle{40'000};      // so a round is every 5 s
 constexpr milliseconds interval{10'000};  // of renewals
 
 cluster::PoolSettings two_backends() {
@@ -101,7 +101,8 @@ struct Sweeping {
   // Nothing uses any session any more.
   void leave() { uses.clear(); }
   void turn() {
-    do net.turn();
+    do
+      net.turn();
     while (owners.pump());
   }
   void pass(milliseconds time) {
@@ -148,8 +149,8 @@ struct Sweeping {
   }
   bool has_heard(std::string_view text) const { return heard.find(text) != std::string::npos; }
   void expires_there(const std::string& id, const char* owner, const char* protocol = "") {
-    for (const std::string& value : std::vector<std::string>{id, owner, "1", "77", "/mcp", "h",
-                                                             protocol, ""})
+    for (const std::string& value :
+         std::vector<std::string>{id, owner, "1", "77", "/mcp", "h", protocol, ""})
       expired.push_back(value);
   }
 
@@ -220,10 +221,12 @@ TEST_SUITE("session/sweeper with a store") {
     s.learn(s.sessions, "idle", "b");
     s.uses.pop_back();
     s.pass(milliseconds(5000));
-    CHECK(s.has_heard("EVALSHA put 3 x:session:p:busy x:tombstone:p:busy x:expiry:p busy 340 lb a "
-                      "1 77 /mcp h 2025-06-18 \n"));
-    CHECK(s.has_heard("EVALSHA put 3 x:session:p:old x:tombstone:p:old x:expiry:p old 340 lb b "
-                      "1 77 /mcp h 2024-11-05 \n"));
+    CHECK(
+        s.has_heard("EVALSHA put 3 x:session:p:busy x:tombstone:p:busy x:expiry:p busy 340 lb a "
+                    "1 77 /mcp h 2025-06-18 \n"));
+    CHECK(
+        s.has_heard("EVALSHA put 3 x:session:p:old x:tombstone:p:old x:expiry:p old 340 lb b "
+                    "1 77 /mcp h 2024-11-05 \n"));
     CHECK(s.has_heard(":idle "));
     s.heard.clear();
     s.pass(interval + milliseconds(5000));
@@ -238,7 +241,8 @@ TEST_SUITE("session/sweeper with a store") {
     s.net.refuses = true;
     s.pass(milliseconds(20'000));
     s.net.refuses = false;
-    while (s.net.pipes.empty()) s.net.pass(16);
+    while (s.net.pipes.empty())
+      s.net.pass(16);
     s.net.accept();
     s.net.pass(32);
     s.answer();
@@ -338,7 +342,8 @@ TEST_SUITE("session/sweeper with a store") {
     CHECK(s.has_heard("SET x:lock"));
     // The same after an outage.
     s.net.close();
-    while (s.net.pipes.size() < 2) s.net.pass(16);
+    while (s.net.pipes.size() < 2)
+      s.net.pass(16);
     s.net.accept();
     s.heard.clear();
     s.pass(2 * interval - milliseconds(2000));
