@@ -13,6 +13,7 @@
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
+#include "session_upkeep.hpp"
 #include "tls_setup.hpp"
 #include "worker.hpp"
 
@@ -21,8 +22,6 @@ namespace {
 
 // How often the end of a graceful stop is looked for.
 constexpr milliseconds stop_poll{50};
-constexpr milliseconds sweep_longest{5000};
-constexpr milliseconds sweep_shortest{100};
 
 std::vector<proxy::Route> routes_of(const config::Settings& settings) {
   std::vector<proxy::Route> routes;
@@ -62,7 +61,8 @@ struct Server::State {
   net::Resolver resolver;
   admin::Admin admin;
   std::vector<std::unique_ptr<Worker>> workers;
-  Nursery nursery;  // of the control loop
+  std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
+  Nursery nursery;                        // of the control loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
   std::unique_ptr<net::Acceptor> admin_acceptor;
   bool ready = false;
@@ -78,7 +78,6 @@ struct Server::State {
   void accepted(net::Acceptor::Accepted connection, const proxy::Listener& listener);
   void on_stop_signal();
   Task<void> stop_flow();
-  Task<void> sweep_flow(const proxy::SharedPool& pool);
   Task<void> certificates_flow();
 };
 
@@ -110,9 +109,11 @@ bool Server::start(std::string& message) {
   for (auto& worker : state.workers) worker->start();
   for (const auto& pool : state.shared.pools) {
     cluster::start_health_checks(state.nursery, state.control, state.resolver, pool->pool);
-    state.nursery.spawn(state.sweep_flow(*pool));
   }
   if (!state.tls.empty()) state.nursery.spawn(state.certificates_flow());
+  state.upkeep = std::make_unique<SessionUpkeep>(state.control, state.resolver, state.nursery,
+                                                 state.shared, state.settings);
+  state.upkeep->start();
   state.ready = true;
   return true;
 }
@@ -237,6 +238,7 @@ admin::HealthReport Server::State::health() const {
     report.active_sessions += health.sessions;
     report.pools.push_back(std::move(health));
   }
+  if (upkeep) report.store = upkeep->store_health();
   return report;
 }
 
@@ -267,21 +269,6 @@ Task<void> Server::State::stop_flow() {
     co_await control.timers().sleep(next_look);
   }
   control.stop();
-}
-
-Task<void> Server::State::sweep_flow(const proxy::SharedPool& pool) {
-  const milliseconds idle = pool.session.idle_timeout;
-  const milliseconds pause = std::clamp(idle / 4, sweep_shortest, sweep_longest);
-  while (true) {
-    const Deadline next = control.timers().in(pause);
-    co_await control.timers().sleep(next);
-    const TimePoint now = control.now();
-    const std::size_t expired =
-        pool.sessions.expire(idle, now).size() + pool.endpoint_sessions.expire(idle, now).size();
-    if (expired > 0) {
-      log::event(LogLevel::info, "sessions_expired", "pool", pool.pool.name(), "count", expired);
-    }
-  }
 }
 
 // Renewed certificates come by rename (certbot) or by a link that moves (Kubernetes); neither sends

@@ -54,6 +54,15 @@ Json pool_json(const PoolHealth& pool) {
   return body;
 }
 
+Json store_json(const StoreHealth& store) {
+  Json body = Json::object();
+  body["kind"] = store.kind;
+  if (store.kind == "memory") return body;
+  body["status"] = store.connected ? "connected" : "unreachable";
+  body["waiting"] = store.waiting;
+  return body;
+}
+
 }  // namespace
 
 const Admin::Endpoint Admin::endpoints[] = {
@@ -70,7 +79,8 @@ std::string_view status_of(const HealthReport& report) {
     return status_of_pool(pool) == "healthy";
   };
   if (std::none_of(report.pools.begin(), report.pools.end(), is_usable)) return "unhealthy";
-  const bool whole = std::all_of(report.pools.begin(), report.pools.end(), is_whole);
+  const bool whole = report.store.connected &&
+                     std::all_of(report.pools.begin(), report.pools.end(), is_whole);
   return whole ? "healthy" : "degraded";
 }
 
@@ -120,7 +130,7 @@ wire::Reply Admin::health() const {
   body["pools"] = Json::array();
   for (const PoolHealth& pool : report.pools)
     body["pools"].push_back(pool_json(pool));
-  body["store"]["type"] = report.store;
+  body["store"] = store_json(report.store);
   return json_reply(status == "unhealthy" ? 503 : 200, body);
 }
 

@@ -107,6 +107,7 @@ const char* to_string(Limit limit) {
     case Limit::idle_connections: return "idle_connections";
     case Limit::redis_commands: return "redis_commands";
     case Limit::store_removals: return "store_removals";
+case Limit::farewells: return "farewells";
     case Limit::asks: return "asks";
     case Limit::asks_rate: return "asks_rate";
     case Limit::asked_backends: return "asked_backends";

@@ -225,8 +225,7 @@ constexpr Row rows[] = {
     text("store.redis.url", store_url,
          "redis://[user:password@]host:port/db, redis+unix:///path or "
          "redis+sentinel://host:port,host:port/master-name.")
-        .checked(check_store_url)
-        .acts_as("sessions are not shared with other instances"),
+        .checked(check_store_url),
     text("store.redis.prefix", store<&redis::Settings::prefix>, "What all keys begin with.")
         .checked(check_store_prefix),
     duration("store.redis.timeout", store<&redis::Settings::timeout>, connecting,
@@ -272,8 +271,7 @@ constexpr Row rows[] = {
             {0, 1'000'000}, "Sessions that one backend may hold. 0: no cap.")
         .not_built(),
     boolean("pools[].sessions.delete_on_expiry", sessions<&Sessions::delete_on_expiry>,
-            "Send DELETE to the owner when a session expires.")
-        .acts_as("nothing is sent when a session expires"),
+            "Send DELETE to the owner when a session expires."),
     choice("pools[].sessions.bind", sessions<&Sessions::bind>, bindings,
            "authorization: a session answers only to who opened it: iss and sub of a JWT bearer, "
            "else the credential."),

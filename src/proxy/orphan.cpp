@@ -4,26 +4,11 @@
 
 #include "mcplb/base/log.hpp"
 #include "mcplb/base/metrics.hpp"
-#include "mcplb/http/writer.hpp"
 #include "mcplb/mcp/message.hpp"
-#include "mcplb/wire/call.hpp"
+#include "mcplb/session/farewells.hpp"
 
 namespace mcplb::proxy {
 namespace {
-
-constexpr std::size_t delete_reply_bytes_max = 64 * 1024;
-
-std::string delete_request(const OrphanInitialize& orphan, std::string_view session) {
-  std::string bytes = "DELETE " + orphan.target + " HTTP/1.1\r\n";
-  http::append_field(bytes, "Host", orphan.host);
-  if (!orphan.authorization.empty()) {
-    http::append_field(bytes, "Authorization", orphan.authorization);
-  }
-  http::append_field(bytes, "Mcp-Session-Id", session);
-  http::append_field(bytes, "Connection", "close");
-  bytes += "\r\n";
-  return bytes;
-}
 
 class OrphanJob final : public Job {
  public:
@@ -47,12 +32,15 @@ class OrphanJob final : public Job {
     if (!minted) co_return;
     auto connected = co_await orphan_.pool->dispatcher.connect(*orphan_.backend, deadline);
     if (!connected) co_return;
-    std::string request = delete_request(orphan_, session);
+    session::Deletion deletion;
+    deletion.session = session;
+    deletion.target = orphan_.target;
+    deletion.host = orphan_.host;
+    deletion.authorization = orphan_.authorization;
     cluster::Lease lease = std::move(*connected);
-    auto reply = co_await wire::call(*lease->stream, std::move(request), http::Method::del,
-                                     delete_reply_bytes_max, deadline);
+    auto status = co_await session::delete_session(*lease->stream, std::move(deletion), deadline);
     log::event(LogLevel::info, "orphan_session_deleted", "backend", orphan_.backend->name(),
-               "status", reply ? reply->status : 0);
+               "status", status ? *status : 0);
   }
 
   Context& context_;

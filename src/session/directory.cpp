@@ -276,6 +276,8 @@ std::vector<Record> Directory::due_for_store(milliseconds interval, TimePoint no
 
 // Called under a shard's lock or under none; nothing is locked under this one.
 std::uint16_t Directory::intern(const Place& place) {
+  const std::size_t bytes = place.path.size() + place.host.size() + place.protocol.size();
+  if (bytes > limits::session_place_bytes_max) return 0;
   const std::lock_guard lock(places_mutex_);
   const auto found = std::find(places_.begin(), places_.end(), place);
   if (found != places_.end()) return static_cast<std::uint16_t>(found - places_.begin());

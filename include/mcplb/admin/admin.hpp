@@ -21,13 +21,20 @@ struct PoolHealth {
   std::int64_t sessions = 0;
 };
 
+// Where the sessions are kept.
+struct StoreHealth {
+  std::string kind = "memory";  // or redis
+  bool connected = true;
+  std::size_t waiting = 0;  // deleted sessions that the store has yet to hear of
+};
+
 struct HealthReport {
   std::string instance;
   std::string version;
   std::int64_t uptime_seconds = 0;
   std::int64_t active_sessions = 0;
   std::vector<PoolHealth> pools;
-  std::string store = "memory";  // where the sessions are kept
+  StoreHealth store;
 };
 
 struct View {

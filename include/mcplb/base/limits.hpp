@@ -72,10 +72,22 @@ inline constexpr std::size_t tombstones_max = 100'000;
 inline constexpr std::size_t sessions_max = 1'000'000;
 // Sessions that one sweep ends: each may cost its owner a DELETE.
 inline constexpr std::size_t expired_per_sweep_max = 10'000;
+// Sessions whose owner is yet to be told that they have expired, of one pool; how many are told at
+// once, and how long one of them may take.
+inline constexpr std::size_t farewells_max = 20'000;
+inline constexpr std::size_t farewells_at_once = 16;
+inline constexpr milliseconds farewell{5000};
+// Sessions written to the store before anything else gets its turn, and by one look at a directory.
+inline constexpr std::size_t store_writes_per_round = 10'000;
+inline constexpr std::size_t store_writes_batch = 256;
+// Expired sessions that the store hands out at once.
+inline constexpr std::size_t store_expired_batch = 64;
 // Deleted sessions that the store has yet to hear of.
 inline constexpr std::size_t store_removals_max = 100'000;
 // Different paths and hosts by which the sessions of one pool were opened.
 inline constexpr std::size_t session_places_max = 1024;
+// Path, host and revision of one of them, together; a longer one counts as not known.
+inline constexpr std::size_t session_place_bytes_max = 2 * 1024;
 // A scratch buffer that grew beyond this is not kept for the next request.
 inline constexpr std::size_t scratch_bytes_kept = 64 * 1024;
 // Finished request objects kept for reuse by one worker.
@@ -128,5 +140,7 @@ inline constexpr int tls_failure_lines_per_second = 10;
 
 static_assert(trailer_bytes_max < buffer_block_bytes);
 static_assert(endpoint_event_bytes_max < buffer_block_bytes);
+static_assert(store_expired_batch * (session_id_bytes_max + session_place_bytes_max + 1024) <
+              redis_reply_bytes_max);
 
 }  // namespace mcplb::limits

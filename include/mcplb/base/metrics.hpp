@@ -40,6 +40,7 @@ enum class Limit : std::uint8_t {
   idle_connections,
   redis_commands,
   store_removals,
+  farewells,
   asks,
   asks_rate,
   asked_backends,

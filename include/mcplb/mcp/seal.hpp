@@ -6,6 +6,7 @@
 // What is added is safe in a header and in a URL's query, where 2024-11-05 carries ids.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -43,6 +44,10 @@ class Seal {
   std::optional<Unsealed> unwrap(std::string_view sealed, std::string_view principal = {});
 
   static constexpr std::size_t added_bytes = 35;
+  // The backend's id within a sealed one that was verified before.
+  static std::string_view inside(std::string_view sealed) {
+    return sealed.substr(0, sealed.size() - std::min(sealed.size(), added_bytes));
+  }
 
  private:
   struct Keys;

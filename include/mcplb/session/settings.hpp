@@ -22,7 +22,7 @@ struct Settings {
   OnBackendLoss on_backend_loss = OnBackendLoss::reestablish;  // not built yet: as not_found
   OnUnknown on_unknown = OnUnknown::ask;                       // not built yet: as not_found
   int max_per_backend = 0;                                     // 0: no cap
-  bool delete_on_expiry = true;                                // not built yet
+  bool delete_on_expiry = true;  // at the owner
   Bind bind = Bind::none;  // authorization: a session answers only to who opened it
 };
 

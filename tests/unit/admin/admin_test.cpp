@@ -62,7 +62,7 @@ TEST_SUITE("admin/admin") {
     const auto body = nlohmann::json::parse(health.body(), nullptr, false);
     const auto expected = nlohmann::json::parse(R"({
       "status": "healthy", "instance": "lb-1", "version": "1.2.3", "uptime_seconds": 61,
-      "active_sessions": 4, "store": {"type": "memory"},
+      "active_sessions": 4, "store": {"kind": "memory"},
       "pools": [{"name": "p", "status": "healthy", "backends": {"total": 3, "usable": 3},
                  "sessions": 0}]})");
     CHECK(body == expected);
@@ -74,6 +74,19 @@ TEST_SUITE("admin/admin") {
     CHECK(status_for({pool(3, 3), pool(2, 0)}) == "degraded");
     CHECK(status_for({pool(3, 0), pool(2, 0)}) == "unhealthy");
     CHECK(status_for({}) == "unhealthy");
+  }
+
+  TEST_CASE("a store that is away degrades, and what waits for it is counted") {
+    Fixture fixture;
+    fixture.report.store = {"redis", true, 0};
+    auto there = fixture.ask("GET /health");
+    CHECK(there.has_sent(R"("status":"healthy")"));
+    CHECK(there.has_sent(R"("store":{"kind":"redis","status":"connected","waiting":0})"));
+    fixture.report.store = {"redis", false, 7};
+    auto away = fixture.ask("GET /health");
+    CHECK(away.status() == 200);
+    CHECK(away.has_sent(R"("status":"degraded")"));
+    CHECK(away.has_sent(R"("store":{"kind":"redis","status":"unreachable","waiting":7})"));
   }
 
   TEST_CASE("health is 503 when unhealthy and 200 when degraded") {

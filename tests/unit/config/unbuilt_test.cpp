@@ -75,16 +75,13 @@ pools:
         outcome.loaded.notes ==
         std::vector<std::string>{
             "pools[0].sessions.on_backend_loss: reestablish is not built yet and acts as not_found",
-            "pools[0].sessions.on_unknown: ask is not built yet and acts as not_found",
-            "pools[0].sessions.delete_on_expiry: not built yet: nothing is sent when a session "
-            "expires",
             "pools[0].drain.timeout: not built yet: backends cannot be drained"});
   }
 
   TEST_CASE("what is built has no notes") {
     const Outcome outcome = loaded(
-        in_pool("drain: {timeout: 0s}, sessions: {on_backend_loss: not_found, on_unknown: forward, "
-                "delete_on_expiry: false}"));
+        in_pool("drain: {timeout: 0s}, sessions: {on_backend_loss: not_found, on_unknown: "
+                "forward}"));
     CHECK(complaints(outcome) == "");
     CHECK(outcome.loaded.notes.empty());
   }

@@ -4,7 +4,7 @@
 
 #include "mcplb/base/limits.hpp"
 
-#include "unit/redis/fake_store.hpp"
+#include "support/fake_store.hpp"
 
 namespace mcplb::redis {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "unit/redis/fake_store.hpp"
+#include "support/fake_store.hpp"
 
 namespace mcplb::redis {
 namespace {
