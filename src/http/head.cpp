@@ -1,6 +1,8 @@
 #include "mcplb/http/head.hpp"
 
 #include <array>
+#include <cstring>
+#include <limits>
 #include <utility>
 
 #include "mcplb/base/text.hpp"
@@ -75,6 +77,35 @@ constexpr bool every_name_has_its_slot() {
 }
 static_assert(every_name_has_its_slot(), "two names share length and first letter");
 
+// With this bit a letter is small. Of the other bytes that it changes none becomes a letter, and
+// only CR becomes '-': no line of a head has one.
+template <class Word>
+bool same_letters(const char* text, const char* lower) {
+  constexpr Word small = std::numeric_limits<Word>::max() / 0xff * 0x20;
+  Word a = 0;
+  Word b = 0;
+  std::memcpy(&a, text, sizeof a);
+  std::memcpy(&b, lower, sizeof b);
+  return (a | small) == b;
+}
+
+// Both are as long as `lower`, a known name. The last word overlaps the one before it.
+template <class Word>
+bool same_words(const char* text, std::string_view lower) {
+  const std::size_t last = lower.size() - sizeof(Word);
+  for (std::size_t i = 0; i < last; i += sizeof(Word)) {
+    if (!same_letters<Word>(text + i, lower.data() + i)) return false;
+  }
+  return same_letters<Word>(text + last, lower.data() + last);
+}
+
+// Every field of every head is looked up: a word at a time.
+bool is_spelling_of(const char* text, std::string_view lower) {
+  if (lower.size() >= 8) return same_words<std::uint64_t>(text, lower);
+  if (lower.size() >= 4) return same_words<std::uint32_t>(text, lower);
+  return same_words<std::uint16_t>(text, lower);
+}
+
 }  // namespace
 
 Name name_of(std::string_view text) {
@@ -82,7 +113,7 @@ Name name_of(std::string_view text) {
   const std::uint8_t slot = slots[slot_of(text)];
   if (slot == no_name) return Name::other;
   const KnownName& known = known_names[slot];
-  return equals_ignoring_case(text, known.text) ? known.name : Name::other;
+  return is_spelling_of(text.data(), known.text) ? known.name : Name::other;
 }
 
 void Fields::add(std::string_view name, std::string_view value, bool plain) {

@@ -1,6 +1,9 @@
 #include <bit>
 #include <cstdint>
-#include <cstring>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "mcplb/http/parser.hpp"
 
@@ -9,37 +12,34 @@
 namespace mcplb::http {
 namespace {
 
-constexpr std::uint64_t every_byte = 0x0101010101010101ULL;
-constexpr std::uint64_t high_bits = every_byte * 0x80;
+#ifdef __SSE2__
+constexpr std::size_t block_bytes = 16;
 
-// Of eight bytes, first in the low ones: the high bit of each that is below 0x20 or is 0x7f. The
-// first subtraction borrows below 0x20, the second at zero, which 0x7f is after the xor. A borrow
-// can also mark the byte after a true hit: only the lowest mark is certain.
-std::uint64_t control_marks(std::uint64_t bytes) {
-  const std::uint64_t below_space = (bytes - every_byte * 0x20) & ~bytes;
-  const std::uint64_t no_delete = bytes ^ (every_byte * 0x7f);
-  const std::uint64_t is_delete = (no_delete - every_byte) & ~no_delete;
-  return (below_space | is_delete) & high_bits;
+// One bit for each byte of a block, first in the lowest, that is a control character.
+std::uint32_t control_marks(const char* block) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block));
+  const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+  const __m128i is_tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
+  const __m128i is_delete = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+  const __m128i marks = _mm_or_si128(_mm_andnot_si128(is_tab, low), is_delete);
+  return static_cast<std::uint32_t>(_mm_movemask_epi8(marks));
 }
+#else
+constexpr std::size_t block_bytes = 8;
 
-std::uint64_t load_word(const char* bytes) {
-  static_assert(std::endian::native == std::endian::little);
-  std::uint64_t word = 0;
-  std::memcpy(&word, bytes, sizeof word);
-  return word;
+std::uint32_t control_marks(const char* block) {
+  std::uint32_t marks = 0;
+  for (std::size_t i = 0; i < block_bytes; ++i)
+    marks |= (is_control(block[i]) ? 1U : 0U) << i;
+  return marks;
 }
+#endif
 
 // The first control character at or after `from`, HTAB excepted; else the size.
 std::size_t find_control(std::string_view bytes, std::size_t from) {
-  while (from + 8 <= bytes.size()) {
-    const std::uint64_t marks = control_marks(load_word(bytes.data() + from));
-    if (marks == 0) {
-      from += 8;
-      continue;
-    }
-    from += static_cast<std::size_t>(std::countr_zero(marks)) / 8;
-    if (is_control(bytes[from])) return from;
-    ++from;
+  for (; from + block_bytes <= bytes.size(); from += block_bytes) {
+    const std::uint32_t marks = control_marks(bytes.data() + from);
+    if (marks != 0) return from + static_cast<std::size_t>(std::countr_zero(marks));
   }
   for (; from < bytes.size(); ++from) {
     if (is_control(bytes[from])) return from;

@@ -3,8 +3,6 @@
 
 #include <charconv>
 #include <cstdint>
-#include <cstring>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,7 +14,7 @@ constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 // RFC 9110 §5.6.2: the characters of a token.
 bool is_token_char(char c);
 bool is_token(std::string_view text);
-inline bool equals_ignoring_case(std::string_view a, std::string_view b);
+bool equals_ignoring_case(std::string_view a, std::string_view b);
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix);
 // Without leading and trailing SP and HTAB (RFC 9110 OWS).
 inline std::string_view trimmed(std::string_view text) {
@@ -33,42 +31,6 @@ inline void release(std::string& text) { std::string().swap(text); }
 // For log lines and error texts: controls, quotes, backslashes and bytes beyond ASCII become
 // \xNN, and the text is cut after `bytes_max` with "...".
 std::string escaped(std::string_view text, std::size_t bytes_max = 256);
-
-// ascii_lower() of all bytes of a word. The sums carry into a byte's high bit when its low seven
-// bits are at least 'A', or beyond 'Z'; bytes that are not ASCII stay as they are.
-template <class Word>
-Word lower_word(const char* bytes) {
-  constexpr Word every_byte = std::numeric_limits<Word>::max() / 0xff;
-  constexpr Word high_bits = every_byte * 0x80;
-  Word word = 0;
-  std::memcpy(&word, bytes, sizeof word);
-  const Word low_bits = word & ~high_bits;
-  const Word from_a = low_bits + every_byte * (0x80 - 'A');
-  const Word past_z = low_bits + every_byte * (0x80 - 'Z' - 1);
-  const Word is_upper = from_a & ~past_z & ~word & high_bits;
-  return word | is_upper >> 2;
-}
-
-// Both are at least a word long; the last word may overlap the one before it.
-template <class Word>
-bool equal_words_ignoring_case(const char* a, const char* b, std::size_t size) {
-  const std::size_t last = size - sizeof(Word);
-  for (std::size_t i = 0; i < last; i += sizeof(Word)) {
-    if (lower_word<Word>(a + i) != lower_word<Word>(b + i)) return false;
-  }
-  return lower_word<Word>(a + last) == lower_word<Word>(b + last);
-}
-
-// A word at a time, because every header name is compared.
-inline bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  if (a.size() >= 8) return equal_words_ignoring_case<std::uint64_t>(a.data(), b.data(), a.size());
-  if (a.size() >= 4) return equal_words_ignoring_case<std::uint32_t>(a.data(), b.data(), a.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (ascii_lower(a[i]) != ascii_lower(b[i])) return false;
-  }
-  return true;
-}
 
 // Calls `visit(element)` for each non-empty element of a comma separated list, OWS removed
 // (RFC 9110 §5.6.1). `visit` returns false to stop.
