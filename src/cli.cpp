@@ -12,6 +12,7 @@
 #include "mcplb/base/log.hpp"
 #include "mcplb/config/config.hpp"
 #include "server.hpp"
+#include "tls_setup.hpp"
 
 namespace mcplb {
 namespace {
@@ -37,7 +38,8 @@ int report(const std::vector<config::Problem>& problems) {
 
 config::Outcome load(const Arguments& arguments) {
   if (!arguments.files.empty()) {
-    return config::load(arguments.files, config::process_environment(), arguments.flags);
+    return config::load(arguments.files, config::process_environment(), arguments.flags,
+                        inspect_tls_files);
   }
   return config::defaults_for_backends(arguments.backends, arguments.flags);
 }

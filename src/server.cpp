@@ -8,11 +8,13 @@
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/log.hpp"
+#include "mcplb/base/random.hpp"
 #include "mcplb/cluster/health.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
 #include "session_upkeep.hpp"
+#include "tls_setup.hpp"
 #include "worker.hpp"
 
 namespace mcplb {
@@ -31,6 +33,13 @@ std::vector<proxy::Route> routes_of(const config::Settings& settings) {
   return routes;
 }
 
+// For bindings when the operator gave no secret: they end with the process.
+std::string key_of_this_process() {
+  std::string key;
+  for (int i = 0; i < 4; ++i) key += std::to_string(secret_random64()) + ' ';
+  return key;
+}
+
 }  // namespace
 
 // In the order of construction; destroyed in reverse.
@@ -44,8 +53,10 @@ struct Server::State {
         nursery(control) {}
 
   config::Settings settings;
+  TlsSetup tls;
   cluster::Registry registry;
   proxy::SharedState shared;
+  std::vector<std::unique_ptr<proxy::Listener>> listeners;
   net::Loop control;
   net::Resolver resolver;
   admin::Admin admin;
@@ -61,15 +72,21 @@ struct Server::State {
   admin::View admin_view();
   admin::HealthReport health() const;
   void watch_signals();
+  bool set_up_tls(std::string& message);
   bool listen(std::string& message);
   bool listen_admin(std::string& message);
-  void accepted(net::Acceptor::Accepted connection, const std::string& listener);
+  void accepted(net::Acceptor::Accepted connection, const proxy::Listener& listener);
   void on_stop_signal();
   Task<void> stop_flow();
+  Task<void> certificates_flow();
 };
 
 Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::move(settings))) {
   State& state = *state_;
+  state.shared.secrets = state.settings.secrets;
+  state.shared.store = state.settings.store;
+  state.shared.instance = state.settings.instance;
+  if (state.shared.secrets.empty()) state.shared.secrets.push_back(key_of_this_process());
   for (const config::PoolSettings& pool : state.settings.pools) {
     state.shared.pools.push_back(std::make_unique<proxy::SharedPool>(
         pool.cluster, pool.sessions, pool.forward, state.registry));
@@ -83,15 +100,17 @@ bool Server::start(std::string& message) {
   net::raise_open_files_limit();
   // Before the first line that says "listening": whoever waits for it may send a signal at once.
   state.watch_signals();
+  if (!state.set_up_tls(message)) return false;
   if (!state.listen(message) || !state.listen_admin(message)) return false;
   const int count = state.settings.workers > 0 ? state.settings.workers : usable_cores();
   for (int i = 0; i < count; ++i) {
-    state.workers.push_back(std::make_unique<Worker>(state.shared, state.settings.store));
+    state.workers.push_back(std::make_unique<Worker>(state.shared));
   }
   for (auto& worker : state.workers) worker->start();
   for (const auto& pool : state.shared.pools) {
     cluster::start_health_checks(state.nursery, state.control, state.resolver, pool->pool);
   }
+  if (!state.tls.empty()) state.nursery.spawn(state.certificates_flow());
   state.upkeep = std::make_unique<SessionUpkeep>(state.control, state.resolver, state.nursery,
                                                  state.shared, state.settings);
   state.upkeep->start();
@@ -117,18 +136,41 @@ void Server::State::watch_signals() {
   for (const int signal : {SIGTERM, SIGINT}) {
     control.on_signal(signal, [this] { on_stop_signal(); });
   }
-  control.on_signal(SIGUSR1, [] { log::reopen(); });
+  control.on_signal(SIGUSR1, [this] {
+    log::reopen();
+    tls.reload_changed();
+  });
   control.on_signal(SIGHUP, [] {
     log::event(LogLevel::warn, "reload_refused", "why", "reload is not built yet: restart");
   });
 }
 
-bool Server::State::listen(std::string& message) {
+bool Server::State::set_up_tls(std::string& message) {
   for (const net::ListenerSettings& listener : settings.listeners) {
-    auto acceptor = net::Acceptor::listen(
-        control, listener, [this, &listener](net::Acceptor::Accepted connection) {
-          accepted(std::move(connection), listener.name);
-        });
+    listeners.push_back(std::make_unique<proxy::Listener>());
+    listeners.back()->name = listener.name;
+    if (!listener.tls.enabled()) continue;
+    listeners.back()->tls = tls.for_listener(listener, message);
+    if (!listeners.back()->tls) return false;
+  }
+  for (const auto& pool : shared.pools) {
+    for (cluster::Backend* backend : pool->pool.backends()) {
+      if (!backend->https()) continue;
+      backend->set_tls(tls.for_backend(backend->tls_settings(), message));
+      if (backend->tls() == nullptr) return false;
+    }
+  }
+  return true;
+}
+
+bool Server::State::listen(std::string& message) {
+  for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
+    const net::ListenerSettings& listener = settings.listeners[i];
+    const proxy::Listener& known = *listeners[i];
+    const auto on_accept = [this, &known](net::Acceptor::Accepted connection) {
+      accepted(std::move(connection), known);
+    };
+    auto acceptor = net::Acceptor::listen(control, listener, on_accept);
     if (!acceptor) {
       message = "cannot listen on " + listener.address + ": " + acceptor.error().what;
       if (acceptor.error().os_code != 0) {
@@ -144,7 +186,7 @@ bool Server::State::listen(std::string& message) {
 }
 
 bool Server::State::listen_admin(std::string& message) {
-  const net::ListenerSettings listener{settings.admin.address, "admin"};
+  const net::ListenerSettings listener{settings.admin.address, "admin", {}};
   auto acceptor =
       net::Acceptor::listen(control, listener, [this](net::Acceptor::Accepted connection) {
         auto stream = net::adopt_socket(control, connection.fd, connection.peer);
@@ -165,7 +207,8 @@ bool Server::State::listen_admin(std::string& message) {
 }
 
 // Long streams stay where they are, so the worker with the least gets the next connection.
-void Server::State::accepted(net::Acceptor::Accepted connection, const std::string& listener) {
+void Server::State::accepted(net::Acceptor::Accepted connection,
+                             const proxy::Listener& listener) {
   Worker* least = workers.front().get();
   for (const auto& worker : workers) {
     if (worker->load() < least->load()) least = worker.get();
@@ -226,6 +269,16 @@ Task<void> Server::State::stop_flow() {
     co_await control.timers().sleep(next_look);
   }
   control.stop();
+}
+
+// Renewed certificates come by rename (certbot) or by a link that moves (Kubernetes); neither sends
+// a signal.
+Task<void> Server::State::certificates_flow() {
+  while (true) {
+    const Deadline next = control.timers().in(limits::tls_files_look);
+    co_await control.timers().sleep(next);
+    tls.reload_changed();
+  }
 }
 
 }  // namespace mcplb

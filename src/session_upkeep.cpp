@@ -1,5 +1,10 @@
 #include "session_upkeep.hpp"
 
+#include <functional>
+#include <string>
+
+#include "mcplb/mcp/seal.hpp"
+
 namespace mcplb {
 
 SessionUpkeep::StoreLink::StoreLink(net::Loop& loop, net::Resolver& resolver, Nursery& nursery,
@@ -8,6 +13,16 @@ SessionUpkeep::StoreLink::StoreLink(net::Loop& loop, net::Resolver& resolver, Nu
       client(loop.timers(), loop, connector, *settings.store),
       store(client, nursery, settings.store->prefix, settings.instance),
       subscriber(loop.timers(), loop, connector, *settings.store) {}
+
+namespace {
+
+// The directory goes by the ids that clients know.
+std::function<std::string(std::string_view)> id_at_backend(const proxy::SharedPool& pool) {
+  if (pool.session.identity != session::Identity::sealed) return {};
+  return [](std::string_view sealed) { return std::string(mcp::Seal::inside(sealed)); };
+}
+
+}  // namespace
 
 SessionUpkeep::PoolUpkeep::PoolUpkeep(SessionUpkeep& upkeep, const proxy::SharedPool& pool,
                                       const http::Settings& http)
@@ -21,7 +36,8 @@ SessionUpkeep::PoolUpkeep::PoolUpkeep(SessionUpkeep& upkeep, const proxy::Shared
                .settings = pool.session,
                .sessions = pool.sessions,
                .endpoint_sessions = pool.endpoint_sessions,
-               .store = upkeep.link_ ? &upkeep.link_->store : nullptr},
+               .store = upkeep.link_ ? &upkeep.link_->store : nullptr,
+               .id_at_backend = id_at_backend(pool)},
               farewells, upkeep.nursery_, upkeep.loop_.timers()) {}
 
 SessionUpkeep::SessionUpkeep(net::Loop& loop, net::Resolver& resolver, Nursery& nursery,

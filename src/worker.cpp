@@ -12,24 +12,21 @@
 
 namespace mcplb {
 
-Worker::Worker(const proxy::SharedState& shared, const std::optional<redis::Settings>& store)
+Worker::Worker(const proxy::SharedState& shared)
     : loop_(std::max(limits::buffer_block_bytes, shared.http.head_bytes_max)),
-      proxy_(loop_, shared) {
-  if (store) store_ = std::make_unique<Store>(loop_, *store);
-}
+      proxy_(loop_, shared) {}
 
 Worker::~Worker() { stop(); }
 
 void Worker::start() {
   thread_ = std::thread([this] {
-    if (store_) loop_.post([this] { store_->client.start({}); });
+    loop_.post([this] { proxy_.start(); });
     loop_.run();
     proxy_.close();
-    store_.reset();
   });
 }
 
-void Worker::hand_over(net::Acceptor::Accepted accepted, const std::string& listener) {
+void Worker::hand_over(net::Acceptor::Accepted accepted, const proxy::Listener& listener) {
   on_their_way_.fetch_add(1, std::memory_order_relaxed);
   loop_.post([this, accepted = std::move(accepted), &listener] {
     proxy_.serve(accepted, listener);

@@ -102,12 +102,14 @@ const char* to_string(Limit limit) {
     case Limit::batch_elements: return "batch_elements";
     case Limit::log_lines: return "log_lines";
     case Limit::sessions: return "sessions";
+    case Limit::tombstones: return "tombstones";
     case Limit::orphan_initializes: return "orphan_initializes";
     case Limit::idle_connections: return "idle_connections";
     case Limit::redis_commands: return "redis_commands";
     case Limit::store_removals: return "store_removals";
 case Limit::farewells: return "farewells";
     case Limit::asks: return "asks";
+    case Limit::asks_rate: return "asks_rate";
     case Limit::asked_backends: return "asked_backends";
     case Limit::ask_reply_bytes: return "ask_reply_bytes";
     case Limit::count_: break;

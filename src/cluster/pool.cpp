@@ -4,8 +4,20 @@
 #include <utility>
 
 #include "mcplb/base/assert.hpp"
+#include "mcplb/base/limits.hpp"
+#include "mcplb/base/log.hpp"
+#include "mcplb/base/log_budget.hpp"
 
 namespace mcplb::cluster {
+namespace {
+
+// Each request would say so again.
+LogBudget& tls_failure_lines() {
+  static LogBudget budget(limits::tls_failure_lines_per_second);
+  return budget;
+}
+
+}  // namespace
 
 Pool::Pool(PoolSettings settings, Registry& registry) : settings_(std::move(settings)) {
   backends_.reserve(settings_.backends.size());
@@ -83,8 +95,26 @@ Task<Result<Lease>> Dispatcher::connect(Backend& backend, Deadline deadline) {
     if (stream.error().side == Error::Side::backend) backend.note_refused(loop_.now());
     co_return stream.error();
   }
+  if (backend.tls() != nullptr) {
+    auto secured = co_await net::tls_connect(loop_, *std::move(stream), *backend.tls(),
+                                             backend.host(), deadline);
+    if (!secured) {
+      note_tls_failure(backend, secured.error());
+      co_return secured.error();
+    }
+    stream = std::move(secured);
+  }
   backend.note_connected();
   co_return Lease(connections_of(backend), std::make_unique<Connection>(*std::move(stream), http_));
+}
+
+// The access log only knows that the backend could not be reached; why is for the operator to mend.
+void Dispatcher::note_tls_failure(Backend& backend, const Error& error) {
+  backend.note_refused(loop_.now());
+  const auto left_out = tls_failure_lines().grant(loop_.now());
+  if (!left_out) return;
+  log::event(LogLevel::warn, "backend_tls_failed", "pool", backend.pool(), "backend",
+             backend.name(), "reason", error.what, "lines_left_out", *left_out);
 }
 
 void Dispatcher::close_idle() {

@@ -22,13 +22,15 @@ using Value = std::variant<std::int64_t, std::string, std::vector<std::string>>;
 
 // The structs that rows may reach into; tells whether a row fits the struct it is used on.
 // (Addresses of templates would need no list, but g++ with UBSan cannot compare them in constexpr.)
-enum class Scope : std::uint8_t { none, settings, listener, pool, route, backend };
+enum class Scope : std::uint8_t { none, settings, listener, certificate, pool, route, backend };
 template <class T>
 inline constexpr Scope scope_tag = Scope::none;
 template <>
 inline constexpr Scope scope_tag<Settings> = Scope::settings;
 template <>
 inline constexpr Scope scope_tag<net::ListenerSettings> = Scope::listener;
+template <>
+inline constexpr Scope scope_tag<net::TlsCertificateSettings> = Scope::certificate;
 template <>
 inline constexpr Scope scope_tag<PoolSettings> = Scope::pool;
 template <>

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include "mcplb/base/limits.hpp"
 #include "mcplb/base/text.hpp"
 #include "mcplb/redis/settings.hpp"
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::string_view unix_prefix = "unix:";
 constexpr std::string_view http_prefix = "http://";
+constexpr std::string_view https_prefix = "https://";
 constexpr std::size_t name_bytes_max = 255;
 
 std::string quoted(std::string_view text) {
@@ -116,18 +118,16 @@ std::string check_listen_address(std::string& text) {
 
 std::string check_backend_url(std::string& text) {
   const std::string_view view = text;
-  if (starts_with_ignoring_case(view, "https://")) {
-    return "https (tls to backends) is not built yet in this version";
+  const bool https = starts_with_ignoring_case(view, https_prefix);
+  if (!https && !starts_with_ignoring_case(view, http_prefix)) {
+    return "wants a URL: http://host:port or https://host:port";
   }
-  if (!starts_with_ignoring_case(view, http_prefix)) {
-    return "wants a URL: http://host:port";
-  }
-  std::string_view authority = view.substr(http_prefix.size());
+  const std::string_view prefix = https ? https_prefix : http_prefix;
+  std::string_view authority = view.substr(prefix.size());
   if (!authority.empty() && authority.back() == '/') authority.remove_suffix(1);
   std::string wrong = check_authority(authority);
   if (!wrong.empty()) return wrong;
-  const std::string url = std::string(http_prefix) + std::string(authority);
-  text = std::string(http_prefix) + host_port_text(parse_backend_url(url));
+  text = backend_url_text(parse_backend_url(std::string(prefix) + std::string(authority)));
   return "";
 }
 
@@ -215,6 +215,12 @@ std::string check_store_prefix(std::string& text) {
          std::to_string(name_bytes_max);
 }
 
+std::string check_secret(std::string& text) {
+  if (text.size() >= limits::secret_bytes_min) return "";
+  return "is too short to be a secret: at least " + std::to_string(limits::secret_bytes_min) +
+         " characters, as `openssl rand -hex 32` makes them";
+}
+
 bool is_loopback(std::string_view listen_address) {
   if (listen_address.substr(0, unix_prefix.size()) == unix_prefix) return true;
   const auto split = split_host_port(listen_address);
@@ -233,16 +239,23 @@ bool has_port_zero(std::string_view listen_address) {
          parse_port(listen_address.substr(colon + 1)) == 0;
 }
 
-HostPort parse_backend_url(std::string_view url) {
-  const auto split = split_host_port(url.substr(std::min(http_prefix.size(), url.size())));
+BackendUrl parse_backend_url(std::string_view url) {
+  const bool https = url.substr(0, https_prefix.size()) == https_prefix;
+  const std::size_t prefix = https ? https_prefix.size() : http_prefix.size();
+  const auto split = split_host_port(url.substr(std::min(prefix, url.size())));
   if (!split) return {};
-  return {std::string(split->host), parse_port(split->port.value_or("80")).value_or(0)};
+  const std::string_view port = split->port.value_or(https ? "443" : "80");
+  return {std::string(split->host), parse_port(port).value_or(0), https};
 }
 
-std::string host_port_text(const HostPort& address) {
-  const bool v6 = address.host.find(':') != std::string::npos;
-  const std::string host = v6 ? "[" + address.host + "]" : address.host;
-  return host + ":" + std::to_string(address.port);
+std::string backend_url_text(const BackendUrl& url) {
+  return std::string(url.https ? https_prefix : http_prefix) + host_port_text(url);
+}
+
+std::string host_port_text(const BackendUrl& url) {
+  const bool v6 = url.host.find(':') != std::string::npos;
+  const std::string host = v6 ? "[" + url.host + "]" : url.host;
+  return host + ":" + std::to_string(url.port);
 }
 
 cluster::HashOn parse_hash_on(std::string_view text) {

@@ -14,7 +14,7 @@ namespace mcplb::config {
 using Check = std::string (*)(std::string& text);
 
 std::string check_listen_address(std::string& text);  // host:port, [v6]:port, unix:/path
-std::string check_backend_url(std::string& text);     // becomes http://host:port
+std::string check_backend_url(std::string& text);     // becomes http(s)://host:port
 std::string check_network(std::string& text);         // CIDR or one address
 std::string check_name(std::string& text);            // of pools, listeners, backends, instances
 std::string check_field_name(std::string& text);      // of a header or cookie; "" is none
@@ -24,16 +24,19 @@ std::string check_route_path(std::string& text);
 std::string check_access_log(std::string& text);
 std::string check_store_url(std::string& text);  // never repeats it: it may hold a password
 std::string check_store_prefix(std::string& text);
+std::string check_secret(std::string& text);
 
 // For texts that passed their check; nothing else.
 bool is_loopback(std::string_view listen_address);
 bool has_port_zero(std::string_view listen_address);
-struct HostPort {
+struct BackendUrl {
   std::string host;  // an IPv6 address without brackets
   std::uint16_t port = 0;
+  bool https = false;
 };
-HostPort parse_backend_url(std::string_view url);
-std::string host_port_text(const HostPort& address);  // with brackets where needed
+BackendUrl parse_backend_url(std::string_view url);
+std::string backend_url_text(const BackendUrl& url);
+std::string host_port_text(const BackendUrl& url);  // with brackets where needed
 cluster::HashOn parse_hash_on(std::string_view text);
 std::string hash_on_text(const cluster::HashOn& hash_on);
 

@@ -52,6 +52,7 @@ class Finisher {
     check_admin();
     // `url: ${REDIS_URL:-}` may stand there with a prefix and ask for nothing.
     if (settings_.store && settings_.store->url.endpoints.empty()) settings_.store.reset();
+    check_secrets();
     const Node* pools = lookup(root_, "pools");
     if (is_empty_list(pools)) {
       complain("pools", "nothing configured: pools[].backends is missing");
@@ -83,6 +84,7 @@ class Finisher {
       const net::ListenerSettings& listener = settings_.listeners[i];
       const std::string path = at_index("listeners", i);
       if (listener.name.empty()) complain(path + ".name", path + ".name must not be empty");
+      check_listener_tls(listener.tls, path + ".tls");
       unique(listener_names_, listener.name, path + ".name", "the listener name");
       if (has_port_zero(listener.address)) continue;
       unique(addresses, listener.address, path + ".address", "the address");
@@ -98,6 +100,30 @@ class Finisher {
                                   " can be reached from other machines: set admin.token");
   }
 
+  void check_secrets() {
+    if (settings_.secrets.size() <= limits::secrets_max) return;
+    complain("secrets", "secrets has more than " + std::to_string(limits::secrets_max) +
+                            ": each is tried on every id");
+  }
+
+  // What is wrong with `secrets` itself is told once, there.
+  void check_sessions(const session::Settings& sessions, const std::string& path) {
+    const bool has_secrets = is_written(lookup(root_, "secrets")) &&
+                             !is_empty_list(lookup(root_, "secrets"));
+    if (sessions.identity == session::Identity::sealed && !has_secrets) {
+      complain(path + ".identity", path + ".identity: sealed needs secrets: [\"…\"] (the same "
+                                          "for all balancers; `openssl rand -hex 32` makes one)");
+    }
+    if (sessions.bind == session::Bind::none) return;
+    if (sessions.identity == session::Identity::none) {
+      complain(path + ".bind", path + ".bind: authorization binds nothing with identity: none");
+    }
+    if (sessions.on_unknown == session::OnUnknown::forward) {
+      complain(path + ".bind", path + ".bind: authorization cannot hold with on_unknown: forward, "
+                                      "which lets anybody use sessions that are not known");
+    }
+  }
+
   void finish_pool(std::size_t index) {
     PoolSettings& pool = settings_.pools[index];
     const std::string path = at_index("pools", index);
@@ -107,6 +133,7 @@ class Finisher {
       if (pool.cluster.name.empty()) pool.cluster.name = "default";
       unique(pool_names_, pool.cluster.name, path + ".name", "the pool name");
     }
+    check_sessions(pool.sessions, path + ".sessions");
     check_routes(pool, path);
     finish_backends(pool, path);
   }
@@ -152,10 +179,41 @@ class Finisher {
       }
       const bool named = !backend.id.empty();
       if (!named && !backend.host.empty()) {
-        backend.id = host_port_text({backend.host, backend.port});
+        backend.id = host_port_text({backend.host, backend.port, backend.https});
       }
       unique(ids, backend.id, path + (named ? ".id" : ".url"), "the backend id");
+      check_backend_tls(backend, path);
     }
+  }
+
+  // A certificate is of no use without its key.
+  void check_pair(const net::TlsCertificateSettings& pair, const std::string& path) {
+    if (pair.certificate.empty() == pair.key.empty()) return;
+    const char* const missing = pair.key.empty() ? "key" : "certificate";
+    complain(path, path + " needs a " + missing + ", too");
+  }
+
+  void check_listener_tls(const net::TlsServerSettings& tls, const std::string& path) {
+    check_pair({tls.certificate, tls.key}, path);
+    const std::string list = path + ".certificates";
+    if (tls.certificates.size() > limits::tls_certificates_max) {
+      complain(list, list + " has more than " + std::to_string(limits::tls_certificates_max));
+    }
+    for (std::size_t i = 0; i < tls.certificates.size(); ++i) {
+      const std::string element = at_index(list, i);
+      check_pair(tls.certificates[i], element);
+      const bool empty = tls.certificates[i].certificate.empty() && tls.certificates[i].key.empty();
+      if (empty) complain(element, element + " needs a certificate and a key");
+    }
+    const bool wants_tls = tls.min_version != net::TlsServerSettings::Version::v1_2;
+    if (wants_tls && !tls.enabled()) complain(path, path + " needs a certificate and a key");
+  }
+
+  void check_backend_tls(const cluster::BackendSettings& backend, const std::string& path) {
+    const net::TlsClientSettings& tls = backend.tls;
+    check_pair({tls.certificate, tls.key}, path + ".tls");
+    if (backend.https || tls == net::TlsClientSettings{}) return;
+    complain(path + ".tls", path + ".tls is for https:// URLs");
   }
 
   const Node& root_;
@@ -204,6 +262,13 @@ std::vector<std::string> notes_on(const Settings& settings) {
   Notes visitor;
   visitor.visit("", "", &settings);
   std::vector<std::string> notes = visitor.take();
+  for (std::size_t i = 0; i < settings.pools.size(); ++i) {
+    const bool binds = settings.pools[i].sessions.bind == session::Bind::authorization;
+    if (!binds || !settings.secrets.empty()) continue;
+    notes.push_back(at_index("pools", i) +
+                    ".sessions.bind: without secrets, bindings hold in this process only: after a "
+                    "restart, and for other balancers, its sessions are unknown");
+  }
   return notes;
 }
 

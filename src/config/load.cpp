@@ -90,15 +90,24 @@ class FlagTree {
   Report& report_;
 };
 
+void inspect(const Node& root, const Settings& settings, const Inspection& inspection,
+             Report& report) {
+  for (const Complaint& complaint : inspection(settings)) {
+    report.add(place_of(root, complaint.path), complaint.path + ": " + complaint.message);
+  }
+}
+
 // `complete` is false when a file could not be read or parsed: what is missing from the tree then
 // says nothing about what the operator wrote.
-Outcome finish(Node root, bool complete, const Environment& environment, Report& report) {
+Outcome finish(Node root, bool complete, const Environment& environment, Report& report,
+               const Inspection& inspection = {}) {
   Outcome outcome;
   Settings& settings = outcome.loaded.settings;
   if (complete) {
     expand(root, environment, report);
     read_settings(root, settings, report);
     finish_settings(root, settings, report);
+    if (inspection && report.empty()) inspect(root, settings, inspection, report);
     outcome.loaded.notes = notes_on(settings);
   }
   outcome.problems = std::move(report).take();
@@ -139,7 +148,7 @@ Environment process_environment() {
 }
 
 Outcome load(std::span<const std::string> files, const Environment& environment,
-             const Flags& flags) {
+             const Flags& flags, const Inspection& inspection) {
   Report report;
   Node root;
   bool complete = true;
@@ -147,7 +156,7 @@ Outcome load(std::span<const std::string> files, const Environment& environment,
     complete = add_file(name, root, report) && complete;
   if (files.empty()) report.add_file("configuration");
   FlagTree(report).apply(root, flags);
-  return finish(std::move(root), complete, environment, report);
+  return finish(std::move(root), complete, environment, report, inspection);
 }
 
 Outcome load_text(std::string_view name, std::string_view text, const Environment& environment) {

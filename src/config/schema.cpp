@@ -89,11 +89,11 @@ constexpr Range counted{1, 100};
 constexpr Choice log_levels[] = {{"debug"}, {"info"}, {"warn"}, {"error"}};
 constexpr Choice log_formats[] = {{"text"}, {"json"}};
 constexpr Choice balances[] = {{"round_robin"}, {"least_connections"}, {"session_hash"}};
-constexpr Choice identities[] = {{"learned"}, {"sealed", Built::no}, {"none"}};
+constexpr Choice identities[] = {{"learned"}, {"sealed"}, {"none"}};
 constexpr Choice losses[] = {
     {"reestablish", Built::falls_back, "not_found"}, {"not_found"}, {"reroute", Built::no}};
-constexpr Choice unknowns[] = {{"ask", Built::falls_back, "not_found"}, {"not_found"}, {"forward"}};
-constexpr Choice bindings[] = {{"none"}, {"authorization", Built::no}};
+constexpr Choice unknowns[] = {{"ask"}, {"not_found"}, {"forward"}};
+constexpr Choice bindings[] = {{"none"}, {"authorization"}};
 constexpr Choice health_checks[] = {{"tcp"}, {"http", Built::no}, {"mcp", Built::no}};
 constexpr Choice tls_versions[] = {{"1.2"}, {"1.3"}};
 
@@ -101,13 +101,14 @@ constexpr Choice tls_versions[] = {{"1.2"}, {"1.3"}};
 Value get_url(const void* scope) {
   const auto& backend = *static_cast<const cluster::BackendSettings*>(scope);
   if (backend.host.empty()) return std::string();
-  return "http://" + host_port_text({backend.host, backend.port});
+  return backend_url_text({backend.host, backend.port, backend.https});
 }
 void set_url(void* scope, const Value& value) {
   auto& backend = *static_cast<cluster::BackendSettings*>(scope);
-  const HostPort address = parse_backend_url(std::get<std::string>(value));
-  backend.host = address.host;
-  backend.port = address.port;
+  const BackendUrl url = parse_backend_url(std::get<std::string>(value));
+  backend.host = url.host;
+  backend.port = url.port;
+  backend.https = url.https;
 }
 constexpr Access backend_url{scope_tag<cluster::BackendSettings>, get_url, set_url};
 
@@ -156,6 +157,14 @@ inline constexpr Access sessions = at<&PoolSettings::sessions, Field>;
 template <auto Field>
 inline constexpr Access forward = at<&PoolSettings::forward, Field>;
 
+using TlsServer = net::TlsServerSettings;
+using TlsClient = net::TlsClientSettings;
+using TlsCertificate = net::TlsCertificateSettings;
+template <auto Field>
+inline constexpr Access listener_tls = at<&net::ListenerSettings::tls, Field>;
+template <auto Field>
+inline constexpr Access backend_tls = at<&cluster::BackendSettings::tls, Field>;
+
 using cluster::BackendSettings;
 using cluster::HealthSettings;
 using proxy::ClientSettings;
@@ -174,12 +183,19 @@ constexpr Row rows[] = {
         .checked(check_listen_address),
     text("listeners[].name", at<&net::ListenerSettings::name>, "What routes call it.")
         .checked(check_name),
-    section("listeners[].tls", "Serve TLS here."),
-    text("listeners[].tls.certificate", nowhere, "File with the certificate chain (PEM).")
-        .not_built(),
-    text("listeners[].tls.key", nowhere, "File with the private key (PEM).").not_built(),
-    choice("listeners[].tls.min_version", nowhere, tls_versions, "The oldest version to accept.")
-        .not_built("1.2"),
+    section("listeners[].tls", "Serve TLS here. Without a certificate: plain HTTP."),
+    text("listeners[].tls.certificate", listener_tls<&TlsServer::certificate>,
+         "File with the certificate chain (PEM)."),
+    text("listeners[].tls.key", listener_tls<&TlsServer::key>, "File with the private key (PEM)."),
+    choice("listeners[].tls.min_version", listener_tls<&TlsServer::min_version>, tls_versions,
+           "The oldest version to accept."),
+    list("listeners[].tls.certificates[]",
+         list_at<&net::ListenerSettings::tls, &TlsServer::certificates>,
+         "Chosen by the server name that clients ask for; the first of all is the default."),
+    text("listeners[].tls.certificates[].certificate", at<&TlsCertificate::certificate>,
+         "File with the certificate chain (PEM)."),
+    text("listeners[].tls.certificates[].key", at<&TlsCertificate::key>,
+         "File with the private key (PEM)."),
 
     section("admin", "The admin API: the health of the balancer and its backends."),
     text("admin.address", at<&Settings::admin, &admin::Settings::address>,
@@ -193,7 +209,9 @@ constexpr Row rows[] = {
                "Threads that serve. auto: one per usable core."),
            {1, 1024}),
     texts("secrets", at<&Settings::secrets>,
-          "Keys for sealed ids and credential binding. The first signs, all verify.")
+          "Keys for sealed ids and credential binding. The first signs, all verify. `openssl rand "
+          "-hex 32` makes one.")
+        .checked(check_secret)
         .kept_secret(),
     texts("trusted_proxies", at<&Settings::client, &ClientSettings::trusted_proxies>,
           "CIDRs whose X-Forwarded-* and X-Request-Id are believed.")
@@ -241,7 +259,8 @@ constexpr Row rows[] = {
 
     section("pools[].sessions", "How sessions find the backend that holds them."),
     choice("pools[].sessions.identity", sessions<&Sessions::identity>, identities,
-           "learned: ids stay as they are. none: no affinity."),
+           "learned: ids stay as they are. sealed: they carry their backend, for any balancer with "
+           "the same secrets. none: no affinity."),
     duration("pools[].sessions.idle_timeout", sessions<&Sessions::idle_timeout>, {1, 720 * hour},
              "A session unused for this long is forgotten. Longer than the backends' own."),
     choice("pools[].sessions.on_backend_loss", sessions<&Sessions::on_backend_loss>, losses,
@@ -254,7 +273,8 @@ constexpr Row rows[] = {
     boolean("pools[].sessions.delete_on_expiry", sessions<&Sessions::delete_on_expiry>,
             "Send DELETE to the owner when a session expires."),
     choice("pools[].sessions.bind", sessions<&Sessions::bind>, bindings,
-           "authorization: a session answers only to who opened it."),
+           "authorization: a session answers only to who opened it: iss and sub of a JWT bearer, "
+           "else the credential."),
 
     section("pools[].health", "How backends are watched."),
     choice("pools[].health.check", health<&HealthSettings::check>, health_checks,
@@ -314,14 +334,21 @@ constexpr Row rows[] = {
 
     list("pools[].backends[]", list_at<&PoolSettings::cluster, &Cluster::backends>,
          "The replicas, the only thing without a default."),
-    text("pools[].backends[].url", backend_url, "http://host:port.").checked(check_backend_url),
+    text("pools[].backends[].url", backend_url, "http://host:port or https://host:port.")
+        .checked(check_backend_url),
     integer("pools[].backends[].weight", at<&BackendSettings::weight>, {1, limits::weight_max},
             "Its share, relative to the others."),
     text("pools[].backends[].id", at<&BackendSettings::id>, "Empty: host:port.")
         .checked(check_name),
     section("pools[].backends[].tls", "For https:// URLs."),
-    text("pools[].backends[].tls.ca", nowhere, "File with the CAs to trust (PEM).").not_built(),
-    boolean("pools[].backends[].tls.verify", nowhere, "Check the certificate.").not_built("true"),
+    text("pools[].backends[].tls.ca", backend_tls<&TlsClient::ca>,
+         "File with the CAs to trust (PEM). Empty: the system's."),
+    boolean("pools[].backends[].tls.verify", backend_tls<&TlsClient::verify>,
+            "Check the certificate, its name included."),
+    text("pools[].backends[].tls.certificate", backend_tls<&TlsClient::certificate>,
+         "File with our own certificate chain (PEM), for backends that ask for one."),
+    text("pools[].backends[].tls.key", backend_tls<&TlsClient::key>,
+         "File with its private key (PEM)."),
     text("pools[].backends[].dns", nowhere,
          "Instead of url: every address behind the name is a backend.")
         .not_built(),

@@ -19,6 +19,7 @@ bool is_sentinel(std::string_view value) {
 }
 
 constexpr std::uint8_t no_digit = 64;
+constexpr std::uint8_t no_hex_digit = 16;
 
 constexpr std::array<std::uint8_t, 256> make_base64_table() {
   constexpr std::string_view digits =
@@ -66,6 +67,33 @@ bool is_date(std::string_view text) {
     if (!fits) return false;
   }
   return true;
+}
+
+std::uint8_t hex_digit(char c) {
+  const char lower = ascii_lower(c);
+  if (is_digit(lower)) return static_cast<std::uint8_t>(lower - '0');
+  if (lower >= 'a' && lower <= 'f') return static_cast<std::uint8_t>(lower - 'a' + 10);
+  return no_hex_digit;
+}
+
+// Whether a server may read the key as `name`, after percent-decoding, with or without an index.
+bool may_read_as(std::string_view key, std::string_view name) {
+  std::size_t at = 0;
+  for (const char wanted : name) {
+    if (at >= key.size()) return false;
+    char c = key[at++];
+    if (c == '%' && at + 2 <= key.size()) {
+      const std::uint8_t high = hex_digit(key[at]);
+      const std::uint8_t low = hex_digit(key[at + 1]);
+      if (high != no_hex_digit && low != no_hex_digit) {
+        c = static_cast<char>(high << 4 | low);
+        at += 2;
+      }
+    }
+    if (c != wanted) return false;
+  }
+  const std::string_view rest = key.substr(at);
+  return rest.empty() || rest.front() == '[' || equals_ignoring_case(rest.substr(0, 3), "%5b");
 }
 
 bool has_comma(const McpField& field) {
@@ -145,6 +173,19 @@ std::string_view endpoint_session(std::string_view query) {
     query.remove_prefix(end + 1);
   }
   return {};
+}
+
+std::size_t count_endpoint_sessions(std::string_view query) {
+  std::size_t count = 0;
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view pair = query.substr(0, end);
+    const std::string_view key = pair.substr(0, pair.find('='));
+    if (may_read_as(key, "sessionId") || may_read_as(key, "session_id")) ++count;
+    if (end == std::string_view::npos) break;
+    query.remove_prefix(end + 1);
+  }
+  return count;
 }
 
 }  // namespace mcplb::mcp

@@ -48,7 +48,10 @@ void Stream::read_ended(Error error) {
 }
 
 void Stream::write_ended(std::optional<Error> error) {
-  if (writer_ == nullptr) return;
+  if (writer_ == nullptr) {
+    if (watcher_ != nullptr) watcher_->on_write_ended(error);
+    return;
+  }
   if (error) {
     writer_->complete(*error);
   } else {

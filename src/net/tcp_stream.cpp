@@ -148,6 +148,14 @@ void TcpStream::read_some() {
   }
 }
 
+// An end is left for the loop to find.
+void TcpStream::fetch() {
+  const Buffer::Room room = input().prepare();
+  const ssize_t count = ::recv(handle_->fd, room.data, room.size, MSG_DONTWAIT);
+  if (count > 0) note_fetched(static_cast<std::size_t>(count));
+  input().release_if_empty();
+}
+
 void TcpStream::write_some() {
   iovec rest{queued_.data() + queued_sent_, queued_.size() - queued_sent_};
   const std::ptrdiff_t written = send_some(handle_->fd, &rest, 1);

@@ -59,6 +59,7 @@ class TcpStream final : public Stream, private SocketHandle::Owner {
   std::ptrdiff_t try_write(const Slices& bytes) override;
   void queue_write(std::string rest) override;
   void set_reading(bool on) override;
+  void fetch() override;
   void on_ready(bool readable, bool writable) override;
   void on_watch_ended() override;
   void read_some();

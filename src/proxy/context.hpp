@@ -20,19 +20,42 @@
 #include "mcplb/proxy/router.hpp"
 #include "mcplb/proxy/settings.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
+#include "mcplb/redis/client.hpp"
+#include "mcplb/redis/connector.hpp"
+#include "mcplb/session/ask.hpp"
+#include "mcplb/session/lookup.hpp"
+#include "mcplb/session/store.hpp"
 #include "mcplb/wire/request.hpp"
 #include "proxy/open_streams.hpp"
+#include "proxy/session_identity.hpp"
 
 namespace mcplb::proxy {
 
 // One pool as one worker serves it.
 struct PoolContext {
   PoolContext(const SharedPool& shared_pool, net::Loop& loop, net::Resolver& resolver,
-              const http::Settings& http)
-      : shared(shared_pool), dispatcher(loop, resolver, shared_pool.pool, http) {}
+              const SharedState& state)
+      : shared(shared_pool),
+        dispatcher(loop, resolver, shared_pool.pool, state.http),
+        identity(shared_pool, state.secrets),
+        lookup_scope{dispatcher, shared_pool.session, shared_pool.store_scope} {}
 
   const SharedPool& shared;
   cluster::Dispatcher dispatcher;
+  SessionIdentity identity;
+  session::LookupScope lookup_scope;
+};
+
+// This worker's connection to the store that balancers share.
+struct StoreLink {
+  StoreLink(net::Loop& loop, net::Resolver& resolver, Nursery& nursery, const SharedState& state)
+      : connector(loop, resolver),
+        client(loop.timers(), loop, connector, *state.store),
+        sessions(client, nursery, state.store->prefix, state.instance) {}
+
+  redis::NetConnector connector;
+  redis::Client client;
+  session::Store sessions;
 };
 
 // What an exchange fills anew for each request, in memory that is reused.
@@ -98,6 +121,9 @@ struct Context {
   OpenStreams streams;
   IntrusiveList<IdleConnection> idle_connections;
   std::size_t orphans = 0;  // initializes that go on without their client
+  std::unique_ptr<StoreLink> store;  // null: sessions live in this process only
+  session::Asker asker;
+  session::Lookup lookup;
   bool stopping = false;    // replies say Connection: close, idle connections end
   Nursery nursery;          // connections and orphans; dies first, they use all of the above
 };

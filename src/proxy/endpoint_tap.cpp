@@ -8,8 +8,7 @@
 
 namespace mcplb::proxy {
 
-EndpointTap::EndpointTap(std::string stripped_prefix,
-                         std::function<void(std::string_view)> on_session)
+EndpointTap::EndpointTap(std::string stripped_prefix, OnSession on_session)
     : prefix_(std::move(stripped_prefix)), on_session_(std::move(on_session)) {}
 
 void EndpointTap::feed(std::string_view content, std::string& out) {
@@ -58,16 +57,23 @@ void EndpointTap::pass_comments(std::string& out) {
 void EndpointTap::pass_event(const mcp::EndpointEvent& event, std::string& out) {
   const std::string_view stream = held_;
   const std::string_view uri = stream.substr(event.data_begin, event.data_size);
-  const std::size_t query = uri.find('?');
+  const std::string_view without_fragment = uri.substr(0, uri.find('#'));
+  const std::size_t query = without_fragment.find('?');
+  std::string_view session;
   if (query != std::string_view::npos) {
-    const std::string_view without_fragment = uri.substr(0, uri.find('#'));
-    const std::string_view session = mcp::endpoint_session(without_fragment.substr(query + 1));
-    if (!session.empty()) on_session_(session);
+    session = mcp::endpoint_session(without_fragment.substr(query + 1));
   }
   out += stream.substr(0, event.data_begin);
   // Only a path is relative to what the client sees; an absolute URL names its own host.
   if (!prefix_.empty() && uri.starts_with('/') && !uri.starts_with("//")) out += prefix_;
-  out += stream.substr(event.data_begin);
+  std::size_t copied = event.data_begin;
+  if (!session.empty()) {
+    const auto begin = static_cast<std::size_t>(session.data() - stream.data());
+    out += stream.substr(copied, begin - copied);
+    out += on_session_(session);
+    copied = begin + session.size();
+  }
+  out += stream.substr(copied);
 }
 
 }  // namespace mcplb::proxy

@@ -1,6 +1,7 @@
 // The `endpoint` event of the 2024-11-05 transport on its way to the client: it announces the URL
 // to which the client posts, and with it the session. Held until it is whole (bounded), learned
-// before it is forwarded, and given back the path prefix that the route stripped.
+// before it is forwarded, and given back the path prefix that the route stripped. Its session is
+// spelled as the client is to see it.
 #pragma once
 
 #include <functional>
@@ -13,8 +14,10 @@ namespace mcplb::proxy {
 
 class EndpointTap {
  public:
-  // `on_session` is called once, with the session that the announced URL names.
-  EndpointTap(std::string stripped_prefix, std::function<void(std::string_view)> on_session);
+  // Called once, with the session that the announced URL names; returns what the client is to read
+  // in its place.
+  using OnSession = std::function<std::string(std::string_view)>;
+  EndpointTap(std::string stripped_prefix, OnSession on_session);
 
   // Takes content of the stream and appends what may go on to `out`.
   void feed(std::string_view content, std::string& out);
@@ -28,7 +31,7 @@ class EndpointTap {
   void pass_event(const mcp::EndpointEvent& event, std::string& out);
 
   std::string prefix_;
-  std::function<void(std::string_view)> on_session_;
+  OnSession on_session_;
   std::string held_;
   bool done_ = false;
 };

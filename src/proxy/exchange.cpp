@@ -1,6 +1,7 @@
 #include "proxy/exchange.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
 #include "mcplb/base/hash.hpp"
@@ -45,10 +46,7 @@ Exchange::~Exchange() {
     orphan.authorization = request_.head.fields.get(Name::authorization);
     adopt_orphan(context_, std::move(orphan));
   }
-  if (endpoint_learned_) {
-    use_.end();
-    pool_->shared.endpoint_sessions.forget_unused(endpoint_session_);
-  }
+  if (endpoint_learned_) end_endpoint_session();
   record_.request_id = request_id_;
   record_.client = client_ip_;
   if (pool_ != nullptr) record_.pool = pool_->shared.pool.name();
@@ -60,6 +58,12 @@ Exchange::~Exchange() {
 
 Task<Next> Exchange::run() {
   auto refusal = admit();
+  if (!refusal && needs_lookup_) {
+    auto lost = co_await look_up_owner();
+    refusal = lost;
+  }
+  if (!refusal) refusal = choose_candidates();
+  if (passed_refusal_) co_return co_await pass_refusal();
   if (refusal) co_return co_await answer(*refusal);
   build_backend_head();
   auto head = co_await obtain_head();
@@ -68,6 +72,10 @@ Task<Next> Exchange::run() {
     co_return co_await answer(reply);
   }
   auto conflict = learn();
+  if (to_be_stored_) {
+    auto other = co_await store_session(pool_->shared.sessions);
+    if (!conflict) conflict = other;
+  }
   if (conflict) {
     record_.end = {'S', 'H'};
     co_return co_await answer(*conflict);
@@ -87,33 +95,21 @@ std::optional<LocalReply> Exchange::admit() {
   }
   if (route_ == nullptr) return LocalReply{Reason::no_route, "", {}};
   pool_ = context_.pools[route_->pool].get();
-  auto lost = find_owner();
-  if (lost) return lost;
-  if (!owned()) rank_candidates();
-  if (candidate_count_ == 0) return LocalReply{Reason::no_backend, "", Outcome::not_sent};
-  return std::nullopt;
+  return find_owner();
 }
 
 // A session that somebody owns has one candidate: its owner.
-std::optional<LocalReply> Exchange::find_owner() {
-  const SharedPool& shared = pool_->shared;
-  const bool routed_by_session = !message_.session.empty() && message_.era == mcp::Era::legacy &&
-                                 shared.session.identity != session::Identity::none;
-  if (!routed_by_session) return std::nullopt;
-  session::Directory& directory =
-      message_.endpoint_session ? shared.endpoint_sessions : shared.sessions;
-  use_ = directory.begin_use(message_.session, context_.loop.now());
-  if (!use_) {
-    if (message_.endpoint_session && message_.method == mcp::Method::initialize) {
-      // Not a 2024-11-05 session: the URL of this server happens to have such a parameter.
-      message_.session = {};
-      message_.endpoint_session = false;
-      return std::nullopt;
+std::optional<LocalReply> Exchange::choose_candidates() {
+  if (!owned()) {
+    rank_candidates();
+    if (candidate_count_ > 0) return std::nullopt;
+    if (all_full_) {
+      return LocalReply{Reason::overloaded, "every backend has sessions.max_per_backend sessions",
+                        Outcome::not_sent};
     }
-    if (shared.session.on_unknown == session::OnUnknown::forward) return std::nullopt;
-    return LocalReply{Reason::session_unknown, "", {}};
+    return LocalReply{Reason::no_backend, "", Outcome::not_sent};
   }
-  const auto& backends = shared.pool.backends();
+  const auto& backends = pool_->shared.pool.backends();
   const auto owner = std::find_if(backends.begin(), backends.end(), [&](const auto* backend) {
     return backend->id() == use_.owner();
   });
@@ -130,10 +126,17 @@ void Exchange::rank_candidates() {
   cluster::Backend* const first = pinned();
   const bool usable = std::find(order.begin(), order.end(), first) != order.end();
   const bool use_pin = first != nullptr && usable;
-  if (use_pin) candidates_[candidate_count_++] = first;
+  const int cap = pool_->shared.session.max_per_backend;
+  const bool capped = cap > 0 && message_.opens_session();
+  const auto add = [&](cluster::Backend* backend) {
+    const bool full = capped && backend->sessions() >= cap;
+    all_full_ = all_full_ || full;
+    if (!full) candidates_[candidate_count_++] = backend;
+  };
+  if (use_pin) add(first);
   for (cluster::Backend* backend : order) {
     if (candidate_count_ == candidates_.size()) break;
-    if (!use_pin || backend != first) candidates_[candidate_count_++] = backend;
+    if (!use_pin || backend != first) add(backend);
   }
 }
 
@@ -165,13 +168,19 @@ cluster::Backend* Exchange::pinned() const {
 
 void Exchange::build_backend_head() {
   std::string stripped;
+  std::string renamed;
   const std::string_view target = backend_target(*route_, request_.head.target, stripped);
   RequestForwarding forwarding;
-  forwarding.target = target;
+  forwarding.target =
+      renamed_target(target, request_.head, message_, backend_session_, renamed);
+  const bool renamed_session = backend_session_ != message_.session;
+  if (renamed_session && !message_.endpoint_session) forwarding.session = backend_session_;
+  forwarding.drops_session = pool_->identity.binds() && backend_session_.empty();
   forwarding.client_ip = client_.ip;
   forwarding.request_id = request_id_;
   forwarding.body_bytes = request_.body.size();
   forwarding.client_trusted = client_.trusted;
+  forwarding.client_https = client_.https;
   forwarding.is_mcp = message_.era != mcp::Era::none;
   std::string backend_host;
   if (request_.head.authority.empty()) {
@@ -197,61 +206,6 @@ LocalReply Exchange::reply_for(const Error& error) {
   if (error.kind != Error::Kind::refused) return {Reason::owner_unavailable, "", outcome};
   // Nobody listens where the owner was: its process, and the session with it, is gone.
   return lose_session("owner refuses connections", outcome);
-}
-
-LocalReply Exchange::lose_session(std::string_view why, Outcome outcome) {
-  use_.end();
-  session::Directory& directory = message_.endpoint_session ? pool_->shared.endpoint_sessions
-                                                            : pool_->shared.sessions;
-  directory.forget(message_.session);
-  log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
-             hashed_for_log(message_.session), "why", why);
-  return {Reason::session_unknown, "the session's backend is gone: initialize again", outcome};
-}
-
-// Ownership is known before the client knows the session: its next request may come on any
-// connection to any worker.
-std::optional<LocalReply> Exchange::learn() {
-  const http::ReplyHead& head = lease_->replies.head();
-  const SharedPool& shared = pool_->shared;
-  const bool good = head.status >= 200 && head.status < 300;
-  const bool ends_session = message_.kind == mcp::Kind::del && (good || head.status == 404);
-  if (ends_session && owned()) {
-    use_.end();
-    shared.sessions.forget(message_.session);
-  }
-  const std::string_view id = head.fields.get(Name::mcp_session_id);
-  const bool minted = good && message_.opens_session() && message_.era == mcp::Era::legacy &&
-                      shared.session.identity != session::Identity::none && !id.empty();
-  if (!minted) return std::nullopt;
-  if (!mcp::is_session_id(id) || head.fields.count(Name::mcp_session_id) > 1) {
-    return LocalReply{Reason::backend_lost, "the backend minted an invalid session id",
-                      Outcome::unknown};
-  }
-  const auto learned = shared.sessions.learn(id, {backend_->id()}, context_.loop.now(), use_);
-  if (learned == session::Directory::Learned::refused) {
-    log::event(LogLevel::error, "session_id_too_long", "backend", backend_->name(), "bytes",
-               id.size());
-    return LocalReply{Reason::backend_lost, "the backend minted a session id that is too long",
-                      Outcome::unknown};
-  }
-  if (learned != session::Directory::Learned::conflict) return std::nullopt;
-  log::event(LogLevel::error, "session_conflict", "pool", shared.pool.name(), "backend",
-             backend_->name(), "session", hashed_for_log(id));
-  return LocalReply{Reason::session_conflict, "", Outcome::unknown};
-}
-
-void Exchange::learn_endpoint(std::string_view session) {
-  session::Directory& directory = pool_->shared.endpoint_sessions;
-  const auto learned = directory.learn(session, {backend_->id()}, context_.loop.now(), use_);
-  if (learned == session::Directory::Learned::conflict) {
-    log::event(LogLevel::error, "session_conflict", "pool", pool_->shared.pool.name(), "backend",
-               backend_->name(), "session", hashed_for_log(session));
-    return;
-  }
-  endpoint_learned_ = learned == session::Directory::Learned::added ||
-                      learned == session::Directory::Learned::known;
-  endpoint_session_ = session;
 }
 
 Task<Next> Exchange::answer(LocalReply reply) {

@@ -13,6 +13,7 @@
 #include "mcplb/cluster/lease.hpp"
 #include "mcplb/net/address.hpp"
 #include "mcplb/session/directory.hpp"
+#include "mcplb/session/lookup.hpp"
 #include "mcplb/wire/request.hpp"
 #include "proxy/access_log.hpp"
 #include "proxy/context.hpp"
@@ -27,6 +28,7 @@ struct ClientInfo {
   std::string ip;
   std::string_view listener;
   bool trusted = false;  // one of trusted_proxies
+  bool https = false;    // it speaks TLS with us
 };
 
 // What the client's connection is good for afterwards.
@@ -51,7 +53,7 @@ class Exchange {
  private:
   // Decisions before any backend is asked. None: go on.
   std::optional<LocalReply> admit();
-  std::optional<LocalReply> find_owner();
+  std::optional<LocalReply> choose_candidates();
   void rank_candidates();
   std::uint64_t affinity_key() const;
   cluster::Backend* pinned() const;
@@ -64,11 +66,30 @@ class Exchange {
   Task<Result<void>> read_final_head(Deadline deadline);
   Task<void> prove_delivery();
   LocalReply reply_for(const Error& error);
+
+  // Whose the session is that the request names.
+  std::optional<LocalReply> find_owner();
+  bool may_ask_backends() const;
+  session::Directory& directory() const;
+  session::LookupQuery lookup_query() const;
+  Task<std::optional<LocalReply>> look_up_owner();
+  std::optional<LocalReply> take_found_owner();
   LocalReply lose_session(std::string_view why, Outcome outcome);
+  Task<Next> pass_refusal();
+
+  // The session that the reply opens or ends.
+  std::optional<LocalReply> learn();
+  void learn_served();
+  LocalReply session_conflict(std::string_view id) const;
+  session::Facts opened_facts() const;
+  Task<std::optional<LocalReply>> store_session(session::Directory& directory);
+  // Returns the session as the client is to know it.
+  std::string learn_endpoint(std::string_view session);
+  Task<void> store_endpoint();
+  void end_endpoint_session();
+  void name_reply_session();
 
   // The reply.
-  std::optional<LocalReply> learn();
-  void learn_endpoint(std::string_view session);
   void build_client_head(ClientFraming framing, bool close);
   Task<Next> forward_reply();
   Next conclude(RelayEnd end);
@@ -91,6 +112,8 @@ class Exchange {
   PoolContext* pool_ = nullptr;
 
   session::SessionUse use_;  // of the session that the request names or has opened
+  std::string_view backend_session_;  // what the owner calls the session; a view into the head
+  std::string client_session_;        // what the client calls the reply's; empty: the same
   std::array<cluster::Backend*, limits::tries_max> candidates_{};  // best first
   std::size_t candidate_count_ = 0;
   cluster::Backend* backend_ = nullptr;  // of the current or last try
@@ -100,8 +123,13 @@ class Exchange {
   Attempt attempt_;
   bool maybe_delivered_ = false;      // by any try
   bool awaiting_head_ = false;
-  bool endpoint_learned_ = false;
-  std::string endpoint_session_;  // dropped when the stream ends
+  bool needs_lookup_ = false;      // memory does not know the owner, or not surely
+  bool learn_if_served_ = false;   // the session, when its reply is good
+  bool all_full_ = false;          // some candidate was left out for sessions.max_per_backend
+  std::optional<session::Refusal> passed_refusal_;
+  bool endpoint_learned_ = false;  // dropped when the stream ends
+  bool to_be_stored_ = false;
+  std::string opened_session_;  // by the reply, as the client calls it
 
   AccessRecord record_;
   std::int64_t started_us_;

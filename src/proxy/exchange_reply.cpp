@@ -31,6 +31,7 @@ void Exchange::build_client_head(ClientFraming framing, bool close) {
   ReplyForwarding forwarding;
   forwarding.framing = framing;
   forwarding.request_id = request_id_;
+  forwarding.session = client_session_;
   forwarding.set_cookie = cookie;
   forwarding.close = close;
   forwarding.client_minor_version = request_.head.minor_version;
@@ -51,7 +52,10 @@ Task<Next> Exchange::forward_reply() {
   settings.trailers = request_.head.accepts_trailers;
   settings.heartbeat = pool_->shared.forward.heartbeat;
   settings.stream_idle = pool_->shared.forward.stream_idle;
-  if (settings.event_stream) release(request_.body);  // streams stay open for hours
+  if (settings.event_stream) {
+    release(request_.body);  // streams stay open for hours
+    use_.becomes_stream();
+  }
   build_client_head(framing, close);
   record_.end = {'C', 'D'};
   // Without framing an end in the middle would look like the end: it is a reset until it is one.
@@ -65,8 +69,8 @@ Task<Next> Exchange::forward_reply() {
     std::string prefix = route_->match.strip_prefix ? route_->match.path : std::string();
     if (prefix.ends_with('/')) prefix.pop_back();
     tap.emplace(std::move(prefix),
-                [this](std::string_view session) { learn_endpoint(session); });
-    relay->tap_endpoint(*tap);
+                [this](std::string_view session) { return learn_endpoint(session); });
+    relay->tap_endpoint(*tap, [this] { return store_endpoint(); });
   }
   auto end = co_await relay->run(scratch_.client_head);
   if (end == RelayEnd::not_begun) {

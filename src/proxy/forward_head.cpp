@@ -20,6 +20,7 @@ bool rewritten_in_request(const http::Field& field, const RequestForwarding& for
     case Name::trailer:
     case Name::x_forwarded_for:
     case Name::x_request_id: return true;
+    case Name::mcp_session_id: return forwarding.drops_session || !forwarding.session.empty();
     // A moved session's id is rewritten in bodies that we must be able to read.
     case Name::accept_encoding: return forwarding.is_mcp;
     case Name::x_forwarded_host:
@@ -49,7 +50,9 @@ bool kept(const http::RequestHead& request, const RequestForwarding& forwarding,
 void append_client_fields(std::string& out, const http::RequestHead& request,
                           const RequestForwarding& forwarding) {
   append_forwarded_for(out, request, forwarding.client_ip);
-  if (!kept(request, forwarding, Name::x_forwarded_proto)) out += "X-Forwarded-Proto: http\r\n";
+  if (!kept(request, forwarding, Name::x_forwarded_proto)) {
+    out += forwarding.client_https ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n";
+  }
   if (!request.authority.empty() && !kept(request, forwarding, Name::x_forwarded_host)) {
     http::append_field(out, "X-Forwarded-Host", request.authority);
   }
@@ -57,6 +60,15 @@ void append_client_fields(std::string& out, const http::RequestHead& request,
     http::append_field(out, "X-Real-IP", forwarding.client_ip);
   }
   http::append_field(out, "X-Request-Id", forwarding.request_id);
+}
+
+// Mcp-Session-Id as the next hop knows the session, for each field of that name.
+void append_renamed_session(std::string& out, const http::Fields& fields,
+                            std::string_view session) {
+  if (session.empty()) return;
+  for (const http::Field& field : fields) {
+    if (field.id == Name::mcp_session_id) http::append_field(out, field.name, session);
+  }
 }
 
 bool expects_body(http::Method method) {
@@ -79,6 +91,9 @@ void append_backend_head(std::string& out, const http::RequestHead& request,
   http::append_fields(out, request.fields, [&](const http::Field& field) {
     return !rewritten_in_request(field, forwarding) && !hop_by_hop.covers(field);
   });
+  if (!forwarding.drops_session) {
+    append_renamed_session(out, request.fields, forwarding.session);
+  }
   append_client_fields(out, request, forwarding);
   if (request.accepts_trailers) out += "TE: trailers\r\nConnection: TE\r\n";
   if (request.framing != http::Framing::none || expects_body(request.method)) {
@@ -105,9 +120,11 @@ void append_client_head(std::string& out, const http::ReplyHead& reply,
                                 (forwarding.framing == ClientFraming::length ||
                                  forwarding.framing == ClientFraming::none);
   http::append_fields(out, reply.fields, [&](const http::Field& field) {
+    const bool renamed = field.id == Name::mcp_session_id && !forwarding.session.empty();
     return field.id != Name::content_length && field.id != Name::transfer_encoding &&
-           field.id != Name::x_request_id && !hop_by_hop.covers(field);
+           field.id != Name::x_request_id && !renamed && !hop_by_hop.covers(field);
   });
+  append_renamed_session(out, reply.fields, forwarding.session);
   if (!reply.fields.has(Name::date)) http::append_date(out);
   http::append_field(out, "X-Request-Id", forwarding.request_id);
   if (!forwarding.set_cookie.empty()) http::append_field(out, "Set-Cookie", forwarding.set_cookie);

@@ -15,8 +15,11 @@ struct RequestForwarding {
   std::string_view target;      // as the backend sees it
   std::string_view client_ip;
   std::string_view request_id;
+  std::string_view session;     // what the owner calls it; empty: Mcp-Session-Id stays as it is
+  bool drops_session = false;   // Mcp-Session-Id names one that was not checked
   std::size_t body_bytes = 0;
   bool client_trusted = false;  // its X-Forwarded-* and X-Real-IP are believed
+  bool client_https = false;    // it reached us over TLS
   bool is_mcp = false;
   std::string_view default_host;  // for HTTP/1.0 requests without Host
 };
@@ -30,6 +33,7 @@ ClientFraming client_framing(const http::ReplyHead& reply, const http::RequestHe
 struct ReplyForwarding {
   ClientFraming framing = ClientFraming::none;
   std::string_view request_id;
+  std::string_view session;     // what the client calls it; empty: Mcp-Session-Id stays as it is
   std::string_view set_cookie;  // a whole Set-Cookie value, empty: none
   bool close = false;           // we close the connection after this reply
   int client_minor_version = 1;

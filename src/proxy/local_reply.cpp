@@ -17,7 +17,7 @@ struct Row {
 };
 
 // In the order of Reason.
-constexpr std::array<Row, 14> rows{{
+constexpr std::array<Row, 15> rows{{
     {"none", 500, -32603, false, "internal error"},
     {"no_route", 404, -31016, false, "no pool is configured for this listener, host and path"},
     {"session_unknown", 404, -32001, false, "session not found: initialize again"},
@@ -33,6 +33,8 @@ constexpr std::array<Row, 14> rows{{
     {"header_mismatch", 400, -32020, false, "headers contradict the body"},
     {"session_conflict", 502, -31017, false,
      "the backend minted a session id that is live on another backend: use identity: sealed"},
+    {"store_unavailable", 503, -31015, true,
+     "the store that may know the session's owner cannot be asked"},
 }};
 
 const Row& row(Reason reason) { return rows[static_cast<std::size_t>(reason)]; }

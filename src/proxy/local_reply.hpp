@@ -25,7 +25,8 @@ enum class Reason : std::uint8_t {
   head_too_large,
   body_too_large,
   header_mismatch,
-  session_conflict
+  session_conflict,
+  store_unavailable
 };
 std::string_view to_string(Reason reason);
 int status_of(Reason reason);

@@ -1,6 +1,7 @@
 #include "proxy/relay.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "mcplb/base/limits.hpp"
 #include "mcplb/http/writer.hpp"
@@ -34,6 +35,10 @@ Task<RelayEnd> Relay::run(std::string& head) {
     const bool has_bytes = !part->content.empty() || part->last || !head.empty();
     if (has_bytes || open_stream_.end_requested()) {
       const net::Slices bytes = frame(head, *part);
+      if (before_announcing_ && tap_->done()) {
+        const BeforeAnnouncing before = std::exchange(before_announcing_, nullptr);
+        co_await before();
+      }
       auto written = co_await client_.write_while_taken(bytes, limits::client_write_stall);
       if (!written) co_return client_failed(written.error());
       head.clear();

@@ -45,7 +45,12 @@ class Relay {
         const RelaySettings& settings, std::uint64_t& client_bytes);
 
   // Sees the first event of a 2024-11-05 stream before the client does. Outlives the relay.
-  void tap_endpoint(EndpointTap& tap) { tap_ = &tap; }
+  // `before_announcing` is awaited once, before what the tap held goes to the client.
+  using BeforeAnnouncing = std::function<Task<void>()>;
+  void tap_endpoint(EndpointTap& tap, BeforeAnnouncing before_announcing) {
+    tap_ = &tap;
+    before_announcing_ = std::move(before_announcing);
+  }
   // `head` goes out with the first bytes of the body and is used up: small ones are put behind it.
   // On `not_begun`, error() says why.
   Task<RelayEnd> run(std::string& head);
@@ -66,6 +71,7 @@ class Relay {
   OpenStream open_stream_;
   mcp::SseScanner events_;
   EndpointTap* tap_ = nullptr;
+  BeforeAnnouncing before_announcing_;  // empty once it was awaited
   std::string tapped_;          // content that the tap has released
   std::string trailers_;        // the last chunk with trailers behind it
   http::ChunkHeader chunk_{0};  // of the piece that is being written

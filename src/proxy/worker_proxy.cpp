@@ -6,6 +6,7 @@
 
 #include "proxy/client_connection.hpp"
 #include "proxy/context.hpp"
+#include "proxy/tls_arrival.hpp"
 
 namespace mcplb::proxy {
 
@@ -30,9 +31,14 @@ Context::Context(net::Loop& worker_loop, const SharedState& shared_state)
       shared(shared_state),
       resolver(worker_loop),
       streams(worker_loop.timers()),
+      store(shared_state.store
+                ? std::make_unique<StoreLink>(loop, resolver, nursery, shared_state)
+                : nullptr),
+      asker(worker_loop.timers(), worker_loop),
+      lookup(worker_loop.timers(), nursery, asker, store ? &store->sessions : nullptr),
       nursery(worker_loop) {
   for (const auto& pool : shared.pools) {
-    pools.push_back(std::make_unique<PoolContext>(*pool, loop, resolver, shared.http));
+    pools.push_back(std::make_unique<PoolContext>(*pool, loop, resolver, shared));
   }
 }
 
@@ -41,13 +47,25 @@ WorkerProxy::WorkerProxy(net::Loop& loop, const SharedState& shared)
 
 WorkerProxy::~WorkerProxy() = default;
 
-void WorkerProxy::serve(const net::Acceptor::Accepted& accepted, const std::string& listener) {
+void WorkerProxy::start() {
+  if (!context_->store) return;
+  StoreLink& store = *context_->store;
+  store.client.start([&store] { store.sessions.on_connected(); });
+}
+
+void WorkerProxy::serve(const net::Acceptor::Accepted& accepted, const Listener& listener) {
   auto stream = net::adopt_socket(context_->loop, accepted.fd, accepted.peer);
   if (!stream) return;
   ClientInfo client;
   client.ip = accepted.peer.ip_text();
-  client.listener = listener;
+  client.listener = listener.name;
   client.trusted = context_->shared.trusted.contains(accepted.peer);
+  client.https = listener.tls != nullptr;
+  if (client.https) {
+    context_->nursery.spawn(std::make_unique<TlsArrival>(*context_, std::move(*stream),
+                                                         std::move(client), *listener.tls, load_));
+    return;
+  }
   context_->nursery.spawn(std::make_unique<ClientConnection>(*context_, std::move(*stream),
                                                              std::move(client), load_));
 }

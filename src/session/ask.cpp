@@ -1,4 +1,4 @@
-#include "session/ask.hpp"
+#include "mcplb/session/ask.hpp"
 
 #include <coroutine>
 #include <string>

@@ -12,7 +12,7 @@
 #include "mcplb/mcp/sse.hpp"
 #include "mcplb/wire/call.hpp"
 
-#include "session/ask.hpp"
+#include "mcplb/session/ask.hpp"
 
 namespace mcplb::session {
 

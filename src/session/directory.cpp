@@ -26,7 +26,8 @@ SessionUse::SessionUse(SessionUse&& other) noexcept
       entry_(other.entry_),
       owner_(other.owner_),
       unverified_(other.unverified_),
-      stream_(other.stream_) {}
+      stream_(other.stream_),
+      principal_(other.principal_) {}
 
 SessionUse& SessionUse::operator=(SessionUse&& other) noexcept {
   if (this == &other) return *this;
@@ -37,6 +38,7 @@ SessionUse& SessionUse::operator=(SessionUse&& other) noexcept {
   owner_ = other.owner_;
   unverified_ = other.unverified_;
   stream_ = other.stream_;
+  principal_ = other.principal_;
   return *this;
 }
 
@@ -94,7 +96,12 @@ Directory::Learned Directory::learn(std::string_view id, const Facts& facts, Tim
     entry.created_s = facts.created_s;
     entry.place = place;
     entry.epoch = epoch_.load(std::memory_order_relaxed);
-    if (outcome == Learned::added) entry.stored_s = 0;
+    if (outcome == Learned::added) {
+      // Who opened it first stays the one that it answers to.
+      entry.stored_s = 0;
+      entry.principal =
+          facts.principal ? std::make_unique<const mcp::Principal>(facts.principal) : nullptr;
+    }
     begun = begin(index, *found, now);
   }
   // Outside the lock: what `use` held before may live in the same shard.
@@ -121,6 +128,7 @@ SessionUse Directory::begin(std::size_t shard, Map::value_type& session, TimePoi
   use.entry_ = &session;
   use.owner_ = entry.owner;
   use.unverified_ = entry.epoch != epoch_.load(std::memory_order_relaxed);
+  if (entry.principal != nullptr) use.principal_ = *entry.principal;
   return use;
 }
 
@@ -284,7 +292,8 @@ Place Directory::place_of(const Entry& entry) const {
 }
 
 Facts Directory::facts_of(const Entry& entry) const {
-  return {entry.owner, entry.generation, entry.created_s, place_of(entry)};
+  return {entry.owner, entry.generation, entry.created_s, place_of(entry),
+          entry.principal == nullptr ? mcp::Principal{} : *entry.principal};
 }
 
 // The table itself uses the low bits of the same hash.

@@ -5,6 +5,7 @@
 
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/log.hpp"
+#include "mcplb/session/stored_facts.hpp"
 
 namespace mcplb::session {
 namespace {
@@ -106,15 +107,12 @@ void Sweeper::note_writing(const Error* error) {
   writing_fails_ = fails;
 }
 
-StoredRecord Sweeper::to_stored(const Directory& directory, Record record) const {
-  StoredRecord stored;
-  stored.id = std::move(record.id);
+StoredRecord Sweeper::to_stored(const Directory& directory, const Record& record) const {
+  std::string_view owner;
   for (const cluster::Backend* backend : swept_.pool.backends()) {
-    if (backend->id() == record.facts.owner) stored.owner = backend->name();
+    if (backend->id() == record.facts.owner) owner = backend->name();
   }
-  stored.generation = record.facts.generation;
-  stored.created_s = record.facts.created_s;
-  stored.place = std::move(record.facts.place);
+  StoredRecord stored = stored_record(record.id, record.facts, owner);
   if (&directory == &swept_.endpoint_sessions) stored.place.protocol = endpoint_protocol;
   return stored;
 }

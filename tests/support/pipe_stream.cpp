@@ -118,6 +118,16 @@ bool PipeStream::deliver() {
   return true;
 }
 
+void PipeStream::fetch() {
+  const Buffer::Room room = input().prepare();
+  const std::size_t count = std::min({room.size, in_.in_flight.size(), delivered_max_});
+  std::memcpy(room.data, in_.in_flight.data(), count);
+  in_.in_flight.erase(0, count);
+  in_.delivered += count;
+  note_fetched(count);
+  input().release_if_empty();
+}
+
 Pipe::Pipe(net::Timers& timers, BufferPool& buffers) : wire_(std::make_shared<PipeWire>()) {
   near = std::make_unique<PipeStream>(timers, buffers, wire_, wire_->to_far, wire_->to_near);
   far = std::make_unique<PipeStream>(timers, buffers, wire_, wire_->to_near, wire_->to_far);

@@ -55,6 +55,19 @@ inline constexpr milliseconds ask_grace{50};
 inline constexpr std::size_t asks_max = 64;
 inline constexpr std::size_t asked_backends_max = 64;
 inline constexpr std::size_t ask_reply_bytes_max = 64 * 1024;
+// Askings that one worker may begin, at once and in the long run: ids can be made up.
+inline constexpr std::int64_t asks_burst = 100;
+inline constexpr std::int64_t asks_per_second = 50;
+// Sessions that nobody owns, remembered for a moment so that nobody is asked again at once.
+inline constexpr std::size_t unknown_sessions_kept = 4096;
+inline constexpr milliseconds unknown_session_kept_for{2000};
+// Keys that operators may give: a sealed id is tried with each.
+inline constexpr std::size_t secrets_max = 8;
+inline constexpr std::size_t secret_bytes_min = 16;
+// The payload of a JWT that is read for its principal; a longer one is a credential like others.
+inline constexpr std::size_t jwt_payload_bytes_max = 16 * 1024;
+// Sealed sessions that were deleted here, remembered so that they do not come back.
+inline constexpr std::size_t tombstones_max = 100'000;
 // Sessions remembered by one process; the longest idle of a shard goes first.
 inline constexpr std::size_t sessions_max = 1'000'000;
 // Sessions that one sweep ends: each may cost its owner a DELETE.
@@ -112,6 +125,18 @@ inline constexpr milliseconds redis_ping{5000};
 inline constexpr milliseconds redis_pong{1000};
 // A silent connection gets this much more: after a stall of our own its bytes may wait unread.
 inline constexpr milliseconds redis_second_look{50};
+// A TLS handshake with a client, from the first byte to the last.
+inline constexpr milliseconds tls_handshake{10'000};
+// Records that a peer makes us send and does not take; beyond it the connection ends.
+inline constexpr std::size_t tls_unsent_bytes_max = 256 * 1024;
+// Certificates of one listener, looked through at each handshake that names a server.
+inline constexpr std::size_t tls_certificates_max = 256;
+// Servers of one context whose last session is kept for resumption.
+inline constexpr std::size_t tls_sessions_kept = 64;
+// How often certificate files are looked at for a change.
+inline constexpr milliseconds tls_files_look{5000};
+// Lines about handshakes that failed, a second: strangers can cause any number of failures.
+inline constexpr int tls_failure_lines_per_second = 10;
 
 static_assert(trailer_bytes_max < buffer_block_bytes);
 static_assert(endpoint_event_bytes_max < buffer_block_bytes);

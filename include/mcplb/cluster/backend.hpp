@@ -15,6 +15,7 @@
 #include "mcplb/base/ids.hpp"
 #include "mcplb/base/limits.hpp"
 #include "mcplb/cluster/settings.hpp"
+#include "mcplb/net/tls.hpp"
 
 namespace mcplb::cluster {
 
@@ -31,6 +32,11 @@ class Backend {
   const std::string& host() const { return settings_.host; }
   std::uint16_t port() const { return settings_.port; }
   std::uint32_t weight() const { return settings_.weight; }
+  bool https() const { return settings_.https; }
+  const net::TlsClientSettings& tls_settings() const { return settings_.tls; }
+  // How to meet it; null without https. Set once, before any worker runs.
+  const net::TlsClientContext* tls() const { return tls_; }
+  void set_tls(const net::TlsClientContext* tls) { tls_ = tls; }
 
   // Active health says it answers. True until `fall` checks have failed.
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
@@ -63,6 +69,7 @@ class Backend {
   const BackendId id_;
   const std::string pool_;
   const BackendSettings settings_;
+  const net::TlsClientContext* tls_ = nullptr;  // the server's
   std::atomic<bool> healthy_{true};
   std::atomic<TimePoint> refused_until_{0};
   std::atomic<std::uint32_t> load_{0};

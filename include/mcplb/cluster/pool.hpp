@@ -72,6 +72,7 @@ class Dispatcher {
   std::vector<std::unique_ptr<ConnectionPool>> connections_;  // in the order of pool().backends()
 
   ConnectionPool& connections_of(const Backend& backend);
+  void note_tls_failure(Backend& backend, const Error& error);
 };
 
 }  // namespace mcplb::cluster

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mcplb/base/clock.hpp"
+#include "mcplb/net/settings.hpp"
 
 namespace mcplb::cluster {
 
@@ -29,6 +30,8 @@ struct BackendSettings {
   std::string host;  // name or address, an IPv6 address without brackets
   std::uint16_t port = 80;
   std::uint32_t weight = 1;  // 1 … limits::weight_max
+  bool https = false;
+  net::TlsClientSettings tls{};  // for https
 };
 
 struct HealthSettings {

@@ -41,6 +41,14 @@ struct Outcome {
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 Environment process_environment();
 
+// Looks at what only other floors can judge, such as the files that settings name. Called when
+// nothing else is wrong.
+struct Complaint {
+  std::string path;  // "listeners[0].tls.key"
+  std::string message;
+};
+using Inspection = std::function<std::vector<Complaint>(const Settings& settings)>;
+
 // Flags that win over every file; empty: not given. `listen` replaces all listeners by one,
 // which keeps the name of the first.
 struct Flags {
@@ -51,13 +59,14 @@ struct Flags {
 
 // Later files win: maps merge, values and whole lists replace.
 Outcome load(std::span<const std::string> files, const Environment& environment,
-             const Flags& flags = {});
+             const Flags& flags = {}, const Inspection& inspection = {});
 // `text` as if it were the content of a file called `name`.
 Outcome load_text(std::string_view name, std::string_view text, const Environment& environment);
 // One pool of these backend URLs and the default of everything else (`mcplb --backend URL…`).
 Outcome defaults_for_backends(std::span<const std::string> urls, const Flags& flags = {});
 
-// YAML with every key, which load_text accepts again; secrets are masked as "***".
+// YAML with every key, which load_text accepts again; secrets are masked as "***", and those of
+// `secrets` are refused then: nobody shall seal with asterisks.
 std::string print_effective(const Settings& settings);
 // JSON Schema (draft 7) of the file, for editors.
 std::string json_schema();

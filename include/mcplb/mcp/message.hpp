@@ -128,4 +128,8 @@ bool is_session_id(std::string_view text);
 // URL that their `endpoint` event announces. Empty when absent.
 std::string_view endpoint_session(std::string_view query);
 
+// How many parameters of a query some server may take for that name: also repeated ones, escaped
+// keys, and keys with an index (`sessionId[]`).
+std::size_t count_endpoint_sessions(std::string_view query);
+
 }  // namespace mcplb::mcp

@@ -1,4 +1,4 @@
-// A two-way byte stream: TCP or unix socket here, TLS later, PipeStream in tests. Owned by one
+// A two-way byte stream: TCP or unix socket, TLS on top of one, PipeStream in tests. Owned by one
 // flow; used on its loop only. At most one task waits for bytes and one for a write.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "mcplb/base/buffer.hpp"
 #include "mcplb/base/result.hpp"
@@ -29,11 +30,13 @@ struct Slices {
 
 class Stream {
  public:
-  // Told what happens on a stream that nobody reads. Either call may destroy the stream.
+  // Told what happens on a stream that nobody waits for. Each call may destroy the stream.
   class Watcher {
    public:
     virtual void on_bytes_unasked() = 0;
     virtual void on_peer_gone() = 0;
+    // What queue_below() was given is out, or will never be.
+    virtual void on_write_ended(const std::optional<Error>& /*error*/) {}
 
    protected:
     ~Watcher() = default;
@@ -106,6 +109,21 @@ class Stream {
   // Owns `rest` until write_ended() is called, which is later and never from here.
   virtual void queue_write(std::string rest) = 0;
   virtual void set_reading(bool on) = 0;
+  // Reads what waits in the socket now and wakes nobody. Called only while nothing is unread.
+  virtual void fetch() = 0;
+  // For fetch(): bytes that were read into input().
+  void note_fetched(std::size_t count) {
+    input_.commit(count);
+    bytes_read_ += count;
+  }
+
+  // For a stream on top of another one, whose Watcher it is: the ways that suspend nobody.
+  static std::ptrdiff_t try_write_below(Stream& below, const Slices& bytes) {
+    return below.try_write(bytes);
+  }
+  static void queue_below(Stream& below, std::string rest) { below.queue_write(std::move(rest)); }
+  static std::size_t unacknowledged_below(const Stream& below) { return below.unacknowledged(); }
+  static void fetch_below(Stream& below) { below.fetch(); }
 
  private:
   Timers& timers_;

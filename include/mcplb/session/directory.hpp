@@ -41,6 +41,8 @@ class SessionUse {
   bool unverified() const { return unverified_; }
   // From here on this use is an open event stream.
   void becomes_stream();
+  // Who opened the session, as far as learn() was told.
+  const mcp::Principal& principal() const { return principal_; }
   void end();
 
  private:
@@ -51,6 +53,7 @@ class SessionUse {
   BackendId owner_ = BackendId::none;
   bool unverified_ = false;
   bool stream_ = false;
+  mcp::Principal principal_;
 };
 
 // One session as the admin API shows it.
@@ -113,6 +116,7 @@ class Directory {
     std::uint32_t created_s = 0;
     std::uint32_t epoch = 0;     // of the directory, when the owner was last confirmed
     std::uint32_t stored_s = 0;  // when the store was last told; 0: never
+    std::unique_ptr<const mcp::Principal> principal;  // null: not bound
     std::uint16_t place = 0;     // in places_
     bool forgotten = false;      // dropped while in use; erased with the last use
   };

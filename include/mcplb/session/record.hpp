@@ -5,6 +5,7 @@
 #include <string>
 
 #include "mcplb/base/ids.hpp"
+#include "mcplb/mcp/principal.hpp"
 
 namespace mcplb::session {
 
@@ -21,6 +22,7 @@ struct Facts {
   std::uint32_t generation = 1;  // counts the moves: the higher one is right
   std::uint32_t created_s = 0;   // Unix time; 0: not known
   Place place = {};
+  mcp::Principal principal = {};  // who opened it; none: sessions of this pool are not bound
 };
 
 struct Record {

@@ -13,15 +13,17 @@ enum class OnBackendLoss : std::uint8_t { reestablish, not_found, reroute };
 enum class Bind : std::uint8_t { none, authorization };
 
 struct Settings {
-  Identity identity = Identity::learned;  // none: the backends need no affinity
+  // learned: ids stay as backends mint them. sealed: they carry their owner, so that any balancer
+  // with the same secrets finds it. none: the backends need no affinity.
+  Identity identity = Identity::learned;
   // A session without any request or stream for this long is forgotten. Longer than the
   // backends' own session timeout.
   milliseconds idle_timeout{30 * 60 * 1000};
   OnBackendLoss on_backend_loss = OnBackendLoss::reestablish;  // not built yet: as not_found
   OnUnknown on_unknown = OnUnknown::ask;                       // not built yet: as not_found
   int max_per_backend = 0;                                     // 0: no cap
-  bool delete_on_expiry = true;                                // at the owner
-  Bind bind = Bind::none;
+  bool delete_on_expiry = true;  // at the owner
+  Bind bind = Bind::none;  // authorization: a session answers only to who opened it
 };
 
 }  // namespace mcplb::session

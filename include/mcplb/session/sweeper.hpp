@@ -63,7 +63,7 @@ class Sweeper final : private net::Timer {
   Task<std::size_t> expire_in_store();
   bool is_used_here(const StoredRecord& record);
   void end(cluster::Backend* owner, std::string_view id, Place place);
-  StoredRecord to_stored(const Directory& directory, Record record) const;
+  StoredRecord to_stored(const Directory& directory, const Record& record) const;
   bool store_is_settled() const;
   void note_writing(const Error* error);
 

@@ -32,11 +32,13 @@ TEST_SUITE("config/checks") {
     CHECK(wrong(check_listen_address, "unix:/" + std::string(200, 'x')) != "");
   }
 
-  TEST_CASE("backend URLs become http://host:port") {
+  TEST_CASE("backend URLs become http(s)://host:port") {
     CHECK(canonical(check_backend_url, "http://server:3000") == "http://server:3000");
     CHECK(canonical(check_backend_url, "http://server:3000/") == "http://server:3000");
     CHECK(canonical(check_backend_url, "http://server") == "http://server:80");
     CHECK(canonical(check_backend_url, "HTTP://[::1]:3000") == "http://[::1]:3000");
+    CHECK(canonical(check_backend_url, "https://server:3443") == "https://server:3443");
+    CHECK(canonical(check_backend_url, "HTTPS://server/") == "https://server:443");
     CHECK(canonical(check_backend_url, "http://my_server-1.lan:1") == "http://my_server-1.lan:1");
   }
 
@@ -49,7 +51,6 @@ TEST_SUITE("config/checks") {
     };
     says("server:3000", "wants a URL: http://host:port");
     says("", "wants a URL");
-    says("https://server:3443", "not built yet");
     says("http://server:3000/mcp", "\"/mcp\" does not belong here");
     says("http://server?x=1", "\"?x=1\" does not belong here");
     says("http://user:pw@server", "user or password");
@@ -125,6 +126,14 @@ TEST_SUITE("config/checks") {
     CHECK(wrong(check_access_log, "access.log") == "");
     CHECK(wrong(check_access_log, "stderr") != "");
     CHECK(wrong(check_access_log, "") != "");
+  }
+
+  TEST_CASE("secrets have at least sixteen characters, and the message repeats none") {
+    CHECK(wrong(check_secret, "0123456789abcdef") == "");
+    CHECK(wrong(check_secret, std::string(200, 'x')) == "");
+    CHECK(wrong(check_secret, "hunter2").find("at least 16 characters") != std::string::npos);
+    CHECK(wrong(check_secret, "hunter2").find("hunter2") == std::string::npos);
+    CHECK(wrong(check_secret, "") != "");
   }
 
   TEST_CASE("loopback is recognised in every form") {

@@ -1,5 +1,7 @@
 #include "config/finish.hpp"
 
+#include "mcplb/base/limits.hpp"
+
 #include "unit/config/loading.hpp"
 
 namespace mcplb::config {
@@ -20,6 +22,52 @@ TEST_SUITE("config/finish") {
       CHECK(complaints(text).find("nothing configured: pools[].backends is missing") !=
             std::string::npos);
     }
+  }
+
+  TEST_CASE("sealed ids and bindings want what they need") {
+    const auto pool = [](const std::string& sessions) {
+      return "pools: [{backends: [{url: \"http://h:1\"}], sessions: {" + sessions + "}}]\n";
+    };
+    const std::string secret = "secrets: [\"${SECRET:-0123456789abcdef}\"]\n";
+    for (const char* without : {"", "secrets: []\n", "secrets:\n"}) {
+      CAPTURE(without);
+      CHECK(complaints(pool("identity: sealed") + without) ==
+            "1:64: pools[0].sessions.identity: sealed needs secrets: [\"…\"] (the same for all "
+            "balancers; `openssl rand -hex 32` makes one)");
+    }
+    const Settings sealed = settings_of(secret + pool("identity: sealed, bind: authorization"));
+    CHECK(sealed.pools[0].sessions.identity == session::Identity::sealed);
+    CHECK(sealed.pools[0].sessions.bind == session::Bind::authorization);
+    CHECK(complaints(pool("identity: sealed") + "secrets: [short]") ==
+          "2:11: secrets[0]: is too short to be a secret: at least 16 characters, as `openssl rand "
+          "-hex 32` makes them");
+    CHECK(complaints(pool("identity: none, bind: authorization"))
+              .find("pools[0].sessions.bind: authorization binds nothing with identity: none") !=
+          std::string::npos);
+    CHECK(complaints(pool("on_unknown: forward, bind: authorization"))
+              .find("pools[0].sessions.bind: authorization cannot hold with on_unknown: forward") !=
+          std::string::npos);
+    std::string many = pool("identity: sealed") + "secrets: [";
+    for (std::size_t i = 0; i <= limits::secrets_max; ++i)
+      many += "0123456789abcdef, ";
+    CHECK(complaints(many + "]") == "2:10: secrets has more than 8: each is tried on every id");
+  }
+
+  TEST_CASE("a binding without secrets is told to end with the process") {
+    const auto notes = [](const std::string& more) {
+      const Outcome outcome =
+          loaded("pools: [{backends: [{url: \"http://h:1\"}], drain: {timeout: 0s}, sessions: "
+                 "{on_backend_loss: not_found, on_unknown: not_found, delete_on_expiry: false" +
+                 more);
+      CHECK(complaints(outcome) == "");
+      return outcome.loaded.notes;
+    };
+    CHECK(notes("}}]").empty());
+    CHECK(notes(", bind: authorization}}]\nsecrets: [0123456789abcdef]").empty());
+    CHECK(notes(", bind: authorization}}]") ==
+          std::vector<std::string>{
+              "pools[0].sessions.bind: without secrets, bindings hold in this process only: after "
+              "a restart, and for other balancers, its sessions are unknown"});
   }
 
   TEST_CASE("rules across keys") {
@@ -74,7 +122,8 @@ TEST_SUITE("config/finish") {
 
   TEST_CASE("a wrong url is told once") {
     CHECK(complaints("pools: [{backends: [{url: nonsense}]}]") ==
-          "1:27: pools[0].backends[0].url: wants a URL: http://host:port");
+          "1:27: pools[0].backends[0].url: wants a URL: http://host:port "
+            "or https://host:port");
   }
 
   TEST_CASE("equal routes are refused, because the second would never be reached") {

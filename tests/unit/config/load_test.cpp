@@ -109,7 +109,8 @@ TEST_SUITE("config/load") {
   TEST_CASE("a wrong backend URL is a problem of --backend") {
     const std::vector<std::string> urls{"127.0.0.1:3001"};
     CHECK(only_problem(defaults_for_backends(urls)) ==
-          "--backend: pools[0].backends[0].url: wants a URL: http://host:port");
+          "--backend: pools[0].backends[0].url: wants a URL: http://host:port "
+            "or https://host:port");
     CHECK(only_problem(defaults_for_backends({})) ==
           "--backend: pools[0].backends needs at least one backend");
   }

@@ -27,17 +27,20 @@ pools:
 
   TEST_CASE("secrets are masked and empty ones are not") {
     const std::string printed = print_effective(
-        settings_of("secrets: [hunter2, hunter3]\nadmin: {token: hunter4}\n" + one_pool));
+        settings_of("secrets: [hunter2-hunter2-hunter2, hunter3-hunter3-hunter3]\n"
+                    "admin: {token: hunter4}\n" +
+                    one_pool));
     CHECK(printed.find("hunter") == std::string::npos);
     CHECK(printed.find("secrets: [\"***\", \"***\"]") != std::string::npos);
     CHECK(printed.find("token: \"***\"") != std::string::npos);
+    CHECK(complaints(printed).find("too short to be a secret") != std::string::npos);
     CHECK(print_effective(settings_of(one_pool)).find("token: \"\"") != std::string::npos);
   }
 
   TEST_CASE("what falls back and what is not built is marked") {
     const std::string printed = print_effective(settings_of(one_pool));
-    CHECK(printed.find("on_unknown: ask  # ask is not built yet and acts as not_found\n") !=
-          std::string::npos);
+    CHECK(printed.find("on_backend_loss: reestablish  # reestablish is not built yet and acts as "
+                       "not_found\n") != std::string::npos);
     CHECK(printed.find("slow_start: 0s  # not built yet\n") != std::string::npos);
     CHECK(printed.find("interval: 5s\n") != std::string::npos);
   }

@@ -13,7 +13,7 @@ listeners:
   - {address: "unix:/run/mcplb.sock", name: local}
 admin: {address: "127.0.0.1:9999", token: secret}
 workers: 4
-secrets: [one, two]
+secrets: [the first of two secrets, the second of two secrets]
 trusted_proxies: [10.0.0.0/8, "::1"]
 pools:
   - name: tools
@@ -46,7 +46,8 @@ TEST_SUITE("config/reader") {
     CHECK(settings.listeners[1].address == "unix:/run/mcplb.sock");
     CHECK(settings.admin.token == "secret");
     CHECK(settings.workers == 4);
-    CHECK(settings.secrets == std::vector<std::string>{"one", "two"});
+    CHECK(settings.secrets == std::vector<std::string>{"the first of two secrets",
+                                                       "the second of two secrets"});
     CHECK(settings.client.trusted_proxies == std::vector<std::string>{"10.0.0.0/8", "::1"});
     CHECK(settings.http.request_bytes_max == 1024 * 1024);
     CHECK(settings.http.head_bytes_max == 16 * 1024);

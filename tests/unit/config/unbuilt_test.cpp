@@ -21,13 +21,9 @@ TEST_SUITE("config/unbuilt") {
       const char* key;
     };
     const Case cases[] = {
-        {one_pool + "listeners: [{tls: {certificate: a.pem}}]", "listeners[0].tls.certificate"},
-        {one_pool + "listeners: [{tls: {min_version: \"1.3\"}}]", "listeners[0].tls.min_version"},
         {one_pool + "resolver: {servers: [1.1.1.1]}", "resolver.servers"},
         {one_pool + "registration: {enabled: true}", "registration.enabled"},
         {one_pool + "tracing: {otlp_endpoint: \"http://o:4318\"}", "tracing.otlp_endpoint"},
-        {in_pool("sessions: {identity: sealed}"), "pools[0].sessions.identity: sealed"},
-        {in_pool("sessions: {bind: authorization}"), "pools[0].sessions.bind: authorization"},
         {in_pool("sessions: {on_backend_loss: reroute}"),
          "pools[0].sessions.on_backend_loss: reroute"},
         {in_pool("sessions: {max_per_backend: 1}"), "pools[0].sessions.max_per_backend"},
@@ -38,7 +34,6 @@ TEST_SUITE("config/unbuilt") {
         {in_pool("health: {slow_start: 1s}"), "pools[0].health.slow_start"},
         {in_pool("health: {passive: {failures: 9}}"), "pools[0].health.passive.failures"},
         {in_pool("health: {passive: {max_ejected: 10%}}"), "pools[0].health.passive.max_ejected"},
-        {in_backend("tls: {ca: ca.pem}"), "pools[0].backends[0].tls.ca"},
         {in_backend("dns: \"http://h\""), "pools[0].backends[0].dns"},
     };
     for (const Case& each : cases) {
@@ -49,12 +44,6 @@ TEST_SUITE("config/unbuilt") {
             std::string::npos);
       CHECK(text.find('\n') == std::string::npos);
     }
-  }
-
-  TEST_CASE("https backends are refused") {
-    CHECK(
-        complaints("pools: [{backends: [{url: \"https://h\"}]}]") ==
-        "1:27: pools[0].backends[0].url: https (tls to backends) is not built yet in this version");
   }
 
   TEST_CASE("a backend by dns only is told once") {
@@ -86,7 +75,6 @@ pools:
         outcome.loaded.notes ==
         std::vector<std::string>{
             "pools[0].sessions.on_backend_loss: reestablish is not built yet and acts as not_found",
-            "pools[0].sessions.on_unknown: ask is not built yet and acts as not_found",
             "pools[0].drain.timeout: not built yet: backends cannot be drained"});
   }
 

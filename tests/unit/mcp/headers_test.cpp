@@ -9,6 +9,22 @@
 namespace mcplb::mcp {
 
 TEST_SUITE("mcp/headers") {
+  TEST_CASE("every parameter that a server may take for the session is counted") {
+    CHECK(count_endpoint_sessions("") == 0);
+    CHECK(count_endpoint_sessions("sessionId=a") == 1);
+    CHECK(count_endpoint_sessions("x=1&session_id&sessionId=a") == 2);
+    for (const char* key : {"sessionId[]", "sessionId[0]", "session%49d", "%73ession_id",
+                            "session%5fid", "session%5Fid", "sessionId%5b%5D", "sessionId%5B0]"}) {
+      CAPTURE(key);
+      CHECK(count_endpoint_sessions(std::string("a=b&") + key + "=x&c") == 1);
+    }
+    for (const char* key : {"sessionid", "SESSIONID", "sessionIds", "xsessionId", "session", "",
+                            "session%ZZid", "session%5", "session%", "sessionId%5"}) {
+      CAPTURE(key);
+      CHECK(count_endpoint_sessions(std::string("a=sessionId&") + key + "=x") == 0);
+    }
+  }
+
   TEST_CASE("a base64 sentinel is decoded") {
     struct Row {
       std::string_view value;

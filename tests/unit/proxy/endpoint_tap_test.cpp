@@ -14,7 +14,10 @@ namespace {
 
 struct Tapped {
   explicit Tapped(const std::string& prefix = "")
-      : tap(prefix, [this](std::string_view session) { sessions.emplace_back(session); }) {}
+      : tap(prefix, [this](std::string_view session) {
+          sessions.emplace_back(session);
+          return outside.empty() ? std::string(session) : outside;
+        }) {}
 
   // What goes on at once.
   std::string feed(std::string_view content) {
@@ -34,6 +37,7 @@ struct Tapped {
     return out;
   }
 
+  std::string outside;  // what the client is to read; empty: the same
   std::vector<std::string> sessions;
   EndpointTap tap;
 };
@@ -54,6 +58,23 @@ TEST_SUITE("proxy/endpoint_tap") {
     Tapped bytes("/mcp");
     CHECK(bytes.feed_bytes(event) == expected);
     CHECK(bytes.sessions == Sessions{"abc"});
+  }
+
+  TEST_CASE("the session is spelled as the client is to know it, and nothing else changes") {
+    const auto announced = [](const std::string& uri) {
+      Tapped t("/p");
+      t.outside = "sealed.x";
+      const std::string out = t.feed("event: endpoint\ndata: " + uri + "\n\ndata: ab\n\n");
+      return out.substr(22, out.size() - 24 - 10);
+    };
+    CHECK(announced("/ab?sessionId=ab") == "/p/ab?sessionId=sealed.x");
+    CHECK(announced("/ab?x=ab&session_id=ab&y=ab#ab") == "/p/ab?x=ab&session_id=sealed.x&y=ab#ab");
+    CHECK(announced("http://ab/ab?sessionId=ab") == "http://ab/ab?sessionId=sealed.x");
+    CHECK(announced("/ab?other=ab") == "/p/ab?other=ab");
+    CHECK(announced("/ab#x?sessionId=ab") == "/p/ab#x?sessionId=ab");
+    Tapped bytes;
+    bytes.outside = "sealed.x";
+    CHECK(bytes.feed_bytes(event) == "event: endpoint\ndata: /messages?sessionId=sealed.x\n\n");
   }
 
   TEST_CASE("holds the event until it is whole") {

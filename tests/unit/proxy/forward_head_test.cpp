@@ -75,6 +75,19 @@ const std::string dated = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
 }  // namespace
 
 TEST_SUITE("proxy/forward_head requests") {
+  TEST_CASE("the session is spelled as the owner knows it, wherever that differs") {
+    Sent sent(get, host + "mcp-session-id: outside\r\nX-Own: outside\r\n");
+    CHECK(sent.forwards("mcp-session-id: outside"));
+    sent.forwarding.session = "inside";
+    CHECK(sent.forwards("mcp-session-id: inside"));
+    CHECK(sent.forwards("X-Own: outside"));
+    sent.forwarding.drops_session = true;
+    CHECK_FALSE(sent.forwards_field("mcp-session-id"));
+    Sent without(get, host);
+    without.forwarding.session = "inside";
+    CHECK(without.forwarded().find("inside") == std::string::npos);
+  }
+
   TEST_CASE("a request is written anew with who the client is") {
     const Sent sent(get, host + "Accept: x/y\r\nX-Own: 1\r\n");
     CHECK(sent.forwarded() ==
@@ -128,6 +141,15 @@ TEST_SUITE("proxy/forward_head requests") {
     CHECK(sent.forwards("X-Forwarded-For: 1.1.1.1, 2.2.2.2, 192.0.2.7"));
   }
 
+  TEST_CASE("a client that came over TLS is said to use https, whatever it says itself") {
+    Sent sent(get, host + "X-Forwarded-Proto: http\r\n");
+    sent.forwarding.client_https = true;
+    CHECK(sent.forwards("X-Forwarded-Proto: https"));
+    CHECK_FALSE(sent.forwards("X-Forwarded-Proto: http"));
+    sent.forwarding.client_trusted = true;
+    CHECK(sent.forwards("X-Forwarded-Proto: http"));
+  }
+
   TEST_CASE("only a trusted client may say whom it stands for") {
     Sent sent(get, host +
                        "X-Forwarded-Proto: https\r\nX-Forwarded-Host: outer\r\n"
@@ -155,6 +177,14 @@ TEST_SUITE("proxy/forward_head requests") {
 }
 
 TEST_SUITE("proxy/forward_head replies") {
+  TEST_CASE("the session is spelled as the client knows it, wherever that differs") {
+    Replied replied("HTTP/1.1 200 OK", dated + "Mcp-Session-Id: inside\r\nX-Own: inside\r\n");
+    CHECK(replied.forwards("Mcp-Session-Id: inside"));
+    replied.forwarding.session = "outside";
+    CHECK(replied.forwards("Mcp-Session-Id: outside"));
+    CHECK(replied.forwards("X-Own: inside"));
+  }
+
   TEST_CASE("a reply is framed for the client that gets it") {
     const Sent newer(get, host);
     const Sent old("GET / HTTP/1.0");

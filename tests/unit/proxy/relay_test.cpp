@@ -47,8 +47,13 @@ struct Relayed {
     REQUIRE(taken);
     REQUIRE(*taken);
     relay.emplace(*client_pipe.near, backend, streams, settings, client_bytes);
-    if (tap) relay->tap_endpoint(*tap);
+    if (tap) relay->tap_endpoint(*tap, [this] { return before_announcing(); });
     running.emplace(relay->run(head));
+  }
+  Task<void> before_announcing() {
+    ++announcings;
+    const Deadline stored = clock.timers().in(storing_takes);
+    co_await clock.timers().sleep(stored);
   }
   void send(const std::string& bytes) {
     backend_end().post(bytes);
@@ -88,6 +93,8 @@ struct Relayed {
   std::uint64_t client_bytes = 0;
   std::string head = our_head;
   std::optional<EndpointTap> tap;
+  int announcings = 0;
+  milliseconds storing_takes{0};
   std::optional<Relay> relay;
   std::optional<test::Running<RelayEnd>> running;  // refers to what stands before it
 };
@@ -444,6 +451,7 @@ TEST_SUITE("proxy/relay event streams") {
     e.tap.emplace("/mcp", [&](std::string_view session) {
       learned = session;
       seen_at_learning = e.client().take();
+      return std::string(session);
     });
     e.start(chunked_head + chunk("event: endpoint\n"));
     CHECK(e.got() == our_head);
@@ -455,9 +463,25 @@ TEST_SUITE("proxy/relay event streams") {
     CHECK(e.got() == chunk("data: 1\n\n"));
   }
 
+  TEST_CASE("an announced session reaches the client only when it was stored") {
+    EventStream e;
+    e.tap.emplace("", [](std::string_view session) { return std::string(session); });
+    e.storing_takes = milliseconds(500);
+    e.start(chunked_head);
+    const std::string event = "event: endpoint\ndata: /messages?sessionId=s1\n\n";
+    e.send(chunk(event));
+    CHECK(e.got().find("s1") == std::string::npos);
+    CHECK(e.announcings == 1);
+    CHECK(e.advance(400).empty());
+    CHECK(e.advance(200).find("sessionId=s1") != std::string::npos);
+    e.send(chunk(event));
+    CHECK(e.got() == chunk(event));
+    CHECK(e.announcings == 1);
+  }
+
   TEST_CASE("what the tap holds goes on when the stream ends") {
     EventStream e;
-    e.tap.emplace("/mcp", [](std::string_view) {});
+    e.tap.emplace("/mcp", [](std::string_view session) { return std::string(session); });
     e.start(chunked_head + chunk("event: endp"));
     CHECK(e.got() == our_head);
     e.send("0\r\n\r\n");
@@ -467,7 +491,7 @@ TEST_SUITE("proxy/relay event streams") {
 
   TEST_CASE("comments go on while the tap holds the beginning of an event") {
     EventStream e;
-    e.tap.emplace("/mcp", [](std::string_view) {});
+    e.tap.emplace("/mcp", [](std::string_view session) { return std::string(session); });
     e.start(chunked_head + chunk("event: endp"));
     CHECK(e.got() == our_head);
     CHECK(e.advance(15'100) == chunk(":\n\n"));

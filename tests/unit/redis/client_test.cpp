@@ -321,7 +321,7 @@ TEST_SUITE("redis/client") {
     c.store.pass(2400);
     CHECK(c.store.asked.size() == 1);
     c.store.pass(2700);
-    CHECK(c.store.asked.size() == 2);
+    CHECK(c.store.asked.size() >= 2);
   }
 }
 

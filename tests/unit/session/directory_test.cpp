@@ -50,9 +50,49 @@ std::vector<std::string> ids_of_one_shard(std::size_t count) {
   return ids;
 }
 
+session::Facts opened_by(BackendId owner, const mcp::Principal& principal) {
+  session::Facts facts{owner};
+  facts.principal = principal;
+  return facts;
+}
+
 }  // namespace
 
 TEST_SUITE("session/directory") {
+  TEST_CASE("remembers who opened a session, and only the first") {
+    Sessions s;
+    const mcp::Principal alice{{1, 2, 3}};
+    const mcp::Principal bob{{4}};
+    SessionUse use;
+    CHECK(s.directory.learn("bound", opened_by(s.a, alice), s.now, use) == Learned::added);
+    CHECK(use.principal() == alice);
+    CHECK(s.directory.learn("bound", opened_by(s.a, bob), s.now, use) == Learned::known);
+    CHECK(use.principal() == alice);
+    CHECK(s.directory.learn("bound", opened_by(s.b, bob), s.now, use) == Learned::conflict);
+    SessionUse moved = std::move(use);
+    use = std::move(moved);
+    CHECK(use.principal() == alice);
+    CHECK(s.directory.begin_use("bound", s.now).principal() == alice);
+    s.learn("free", s.a);
+    CHECK_FALSE(s.directory.begin_use("free", s.now).principal());
+  }
+
+  TEST_CASE("a session that is opened again belongs to who opened it last") {
+    Sessions s;
+    const mcp::Principal alice{{1}};
+    const mcp::Principal bob{{2}};
+    SessionUse before;
+    SessionUse after;
+    s.directory.learn("one", opened_by(s.a, alice), s.now, before);
+    s.directory.forget("one");
+    s.directory.learn("one", opened_by(s.b, bob), s.now, after);
+    CHECK(before.principal() == alice);
+    CHECK(after.principal() == bob);
+    s.directory.forget("one");
+    s.learn("one", s.a);
+    CHECK_FALSE(s.directory.begin_use("one", s.now).principal());
+  }
+
   TEST_CASE("remembers who owns a session") {
     Sessions s;
     CHECK(s.learn("one", s.a) == Learned::added);

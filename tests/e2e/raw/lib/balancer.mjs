@@ -62,15 +62,18 @@ export function addressOf(balancer, listener) {
   return /\baddress="?([^\s"]+)/.exec(line)[1];
 }
 
-// A port on which nothing listens.
-export function refusedPort() {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
+// A port on which nothing listens, and nothing will: it is below those that port 0 gives out.
+export async function refusedPort() {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = 20000 + Math.floor(Math.random() * 12000);
+    const free = await new Promise((resolve) => {
+      const server = createServer();
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
+  throw new Error('no free port');
 }
 
 export async function adminJson(balancer, path) {

@@ -1,0 +1,17 @@
+// Between what this process knows of a session and what the store keeps: there, backends go by
+// their configured id.
+#pragma once
+
+#include <string_view>
+
+#include "mcplb/cluster/pool.hpp"
+#include "mcplb/session/record.hpp"
+#include "mcplb/session/store.hpp"
+
+namespace mcplb::session {
+
+// The owner is BackendId::none when no backend of the pool has the id.
+Facts facts_of(const StoredRecord& record, const cluster::Pool& pool);
+StoredRecord stored_record(std::string_view id, const Facts& facts, std::string_view owner);
+
+}  // namespace mcplb::session

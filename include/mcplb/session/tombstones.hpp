@@ -1,0 +1,38 @@
+// Sealed sessions that ended here: their ids still verify, and must not come back to life.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string_view>
+#include <unordered_set>
+
+#include "mcplb/base/clock.hpp"
+
+namespace mcplb::session {
+
+// One for a pool, for all workers. Thread-safe. Asked only about ids that no directory knows.
+class Tombstones {
+ public:
+  // Each stands for `lifetime`.
+  explicit Tombstones(milliseconds lifetime) : lifetime_(lifetime) {}
+
+  void add(std::string_view id, TimePoint now);
+  bool contains(std::string_view id, TimePoint now);
+
+ private:
+  struct Stone {
+    std::uint64_t id;  // a hash: who cannot make a seal cannot look for one that collides
+    TimePoint until;
+  };
+  // For holders of the lock. Some at a time: what is left lives a little longer.
+  void drop_oldest();
+  void drop_expired(TimePoint now);
+
+  const milliseconds lifetime_;
+  std::mutex mutex_;
+  std::deque<Stone> by_age_;  // all live equally long: the oldest ends first
+  std::unordered_set<std::uint64_t> ids_;
+};
+
+}  // namespace mcplb::session

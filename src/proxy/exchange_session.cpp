@@ -1,0 +1,264 @@
+// Sessions on their way through an exchange: whose the one is that a request names, and what is
+// kept of the one that a reply opens.
+#include <ctime>
+#include <utility>
+
+#include "mcplb/base/hash.hpp"
+#include "mcplb/base/log.hpp"
+#include "mcplb/http/writer.hpp"
+#include "mcplb/session/stored_facts.hpp"
+#include "proxy/exchange.hpp"
+
+namespace mcplb::proxy {
+
+using http::Name;
+
+// In the memory of this process. A session that is not there may be looked up elsewhere.
+std::optional<LocalReply> Exchange::find_owner() {
+  const SharedPool& shared = pool_->shared;
+  const bool routed_by_session = !message_.session.empty() && message_.era == mcp::Era::legacy &&
+                                 shared.session.identity != session::Identity::none;
+  if (pool_->identity.names_unchecked_session(request_.head, message_)) {
+    return LocalReply{Reason::session_unknown, "", {}};
+  }
+  if (!routed_by_session) return std::nullopt;
+  using Found = SessionIdentity::Found;
+  SessionIdentity::Named named;
+  const Found found = pool_->identity.find(message_, request_.head.fields, context_.loop.now(),
+                                           named);
+  use_ = std::move(named.use);
+  backend_session_ = named.backend_session;
+  if (found == Found::denied) return LocalReply{Reason::session_unknown, "", {}};
+  if (!use_) {
+    const bool may_mean_nothing = message_.endpoint_session && !pool_->identity.binds();
+    if (may_mean_nothing && message_.method == mcp::Method::initialize) {
+      // Not a 2024-11-05 session: the URL of this server happens to have such a parameter.
+      message_.session = {};
+      message_.endpoint_session = false;
+      return std::nullopt;
+    }
+    needs_lookup_ = found == Found::unknown &&
+                    context_.lookup.may_know(pool_->lookup_scope, may_ask_backends());
+    if (needs_lookup_) return std::nullopt;
+    return LocalReply{Reason::session_unknown, "", {}};
+  }
+  needs_lookup_ = context_.store && (use_.unverified() || named.from_seal);
+  return std::nullopt;
+}
+
+// The backends know the session by the id and in the place that the client uses. A bound session
+// is not asked for: who opened it would not be known, and it answers to nobody else.
+bool Exchange::may_ask_backends() const {
+  return !message_.endpoint_session && !pool_->identity.seals() && !pool_->identity.binds();
+}
+
+session::Directory& Exchange::directory() const {
+  return message_.endpoint_session ? pool_->shared.endpoint_sessions : pool_->shared.sessions;
+}
+
+session::LookupQuery Exchange::lookup_query() const {
+  session::LookupQuery query;
+  query.session = message_.session;
+  query.directory = &directory();
+  query.known_here = owned();
+  query.may_ask = may_ask_backends();
+  std::string stripped;
+  query.question.target = backend_target(*route_, request_.head.target, stripped);
+  query.question.host = request_.head.authority;
+  query.question.authorization = request_.head.fields.get(Name::authorization);
+  query.question.protocol_version = request_.head.fields.get(Name::mcp_protocol_version);
+  return query;
+}
+
+Task<std::optional<LocalReply>> Exchange::look_up_owner() {
+  auto query = lookup_query();
+  auto found = co_await context_.lookup.find(pool_->lookup_scope, std::move(query));
+  use_.end();
+  using Found = session::LookupResult::Outcome;
+  std::optional<LocalReply> reply;
+  switch (found.outcome) {
+    case Found::owner: reply = take_found_owner(); break;
+    case Found::anywhere: break;
+    case Found::only_backend: learn_if_served_ = true; break;
+    case Found::unknown: reply = LocalReply{Reason::session_unknown, "", {}}; break;
+    case Found::forbidden: passed_refusal_ = std::move(found.refusal); break;
+    case Found::owner_unavailable: reply = LocalReply{Reason::owner_unavailable, "", {}}; break;
+    case Found::store_unavailable: reply = LocalReply{Reason::store_unavailable, "", {}}; break;
+  }
+  co_return reply;
+}
+
+// The look-up has put it into the directory.
+std::optional<LocalReply> Exchange::take_found_owner() {
+  SessionIdentity::Named named;
+  const auto found =
+      pool_->identity.find(message_, request_.head.fields, context_.loop.now(), named);
+  if (found != SessionIdentity::Found::known) return LocalReply{Reason::session_unknown, "", {}};
+  use_ = std::move(named.use);
+  backend_session_ = named.backend_session;
+  return std::nullopt;
+}
+
+LocalReply Exchange::lose_session(std::string_view why, Outcome outcome) {
+  use_.end();
+  directory().forget(message_.session);
+  log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
+             hashed_for_log(message_.session), "why", why);
+  return {Reason::session_unknown, "the session's backend is gone: initialize again", outcome};
+}
+
+// Ownership is known before the client knows the session: its next request may come on any
+// connection to any worker.
+std::optional<LocalReply> Exchange::learn() {
+  const http::ReplyHead& head = lease_->replies.head();
+  const SharedPool& shared = pool_->shared;
+  const bool good = head.status >= 200 && head.status < 300;
+  const bool ends_session = message_.kind == mcp::Kind::del && (good || head.status == 404);
+  if (ends_session && owned()) {
+    use_.end();
+    pool_->identity.end(message_.session, context_.loop.now());
+    if (context_.store) {
+      context_.store->sessions.remove(shared.store_scope, std::string(message_.session));
+    }
+  }
+  // The one backend that there is has served a session that nobody knew.
+  if (learn_if_served_ && good && !ends_session) learn_served();
+  name_reply_session();
+  const std::string_view minted_id = head.fields.get(Name::mcp_session_id);
+  const bool minted = good && message_.opens_session() && message_.era == mcp::Era::legacy &&
+                      shared.session.identity != session::Identity::none && !minted_id.empty();
+  if (!minted) return std::nullopt;
+  if (!mcp::is_session_id(minted_id) || head.fields.count(Name::mcp_session_id) > 1) {
+    return LocalReply{Reason::backend_lost, "the backend minted an invalid session id",
+                      Outcome::unknown};
+  }
+  const std::string_view id = pool_->identity.seals() ? client_session_ : minted_id;
+  const auto learned = shared.sessions.learn(id, opened_facts(), context_.loop.now(), use_);
+  if (learned == session::Directory::Learned::refused) {
+    log::event(LogLevel::error, "session_id_too_long", "backend", backend_->name(), "bytes",
+               minted_id.size());
+    return LocalReply{Reason::backend_lost, "the backend minted a session id that is too long",
+                      Outcome::unknown};
+  }
+  if (learned == session::Directory::Learned::conflict) return session_conflict(id);
+  to_be_stored_ = context_.store != nullptr;
+  opened_session_ = id;
+  return std::nullopt;
+}
+
+void Exchange::learn_served() {
+  pool_->shared.sessions.learn(message_.session, opened_facts(), context_.loop.now(), use_);
+}
+
+LocalReply Exchange::session_conflict(std::string_view id) const {
+  log::event(LogLevel::error, "session_conflict", "pool", pool_->shared.pool.name(), "backend",
+             backend_->name(), "session", hashed_for_log(id));
+  return {Reason::session_conflict, "", Outcome::unknown};
+}
+
+// Before the client knows the session: its next request may come to another balancer. When the
+// store is away or slow, the directory remembers that it has yet to be told.
+Task<std::optional<LocalReply>> Exchange::store_session(session::Directory& directory) {
+  to_be_stored_ = false;
+  auto record = session::stored_record(opened_session_, opened_facts(), backend_->name());
+  auto put = co_await context_.store->sessions.put(pool_->shared.store_scope, std::move(record));
+  std::optional<LocalReply> reply;
+  if (put && *put == session::Store::Put::done) {
+    directory.mark_stored(opened_session_, context_.loop.now());
+  } else if (put) {
+    use_.end();
+    directory.forget(opened_session_);
+    reply = session_conflict(opened_session_);
+  }
+  co_return reply;
+}
+
+Task<void> Exchange::store_endpoint() {
+  if (!to_be_stored_) co_return;
+  // The stream has begun: a conflict can only be logged.
+  auto conflict = co_await store_session(pool_->shared.endpoint_sessions);
+  if (conflict) endpoint_learned_ = false;
+}
+
+void Exchange::end_endpoint_session() {
+  use_.end();
+  pool_->identity.end_stream(opened_session_, context_.loop.now());
+  if (context_.store) {
+    context_.store->sessions.remove(pool_->shared.store_scope, opened_session_);
+  }
+}
+
+// A 401 or 403 of a backend that was asked.
+Task<Next> Exchange::pass_refusal() {
+  const session::Refusal& refusal = *passed_refusal_;
+  const bool close = !request_.head.keep_alive || context_.stopping;
+  std::string bytes;
+  http::append_status_line(bytes, 1, refusal.status, http::reason_phrase(refusal.status));
+  http::append_date(bytes);
+  if (!refusal.www_authenticate.empty()) {
+    http::append_field(bytes, "WWW-Authenticate", refusal.www_authenticate);
+  }
+  if (!refusal.content_type.empty()) {
+    http::append_field(bytes, "Content-Type", refusal.content_type);
+  }
+  http::append_field(bytes, "X-Request-Id", request_id_);
+  http::append_field(bytes, "Content-Length", refusal.body.size());
+  if (close) http::append_field(bytes, "Connection", "close");
+  bytes += "\r\n";
+  if (request_.head.method != http::Method::head) bytes += refusal.body;
+  record_.status = refusal.status;
+  record_.bytes_out = bytes.size();
+  record_.end = {'-', '-'};
+  const Deadline stall = timers().in(limits::client_write_stall);
+  auto written = co_await stream_.write(bytes, stall);
+  if (!written) co_return Next::abort;
+  co_return close ? Next::close : Next::reuse;
+}
+
+// Every head that names a session names it as the client knows it. One that keeps its session
+// keeps its spelling, too: clients compare.
+void Exchange::name_reply_session() {
+  const std::string_view id = backend_reply().fields.get(Name::mcp_session_id);
+  SessionIdentity& identity = pool_->identity;
+  if (!identity.seals() || message_.era == mcp::Era::modern || !mcp::is_session_id(id)) return;
+  if (id == backend_session_) {
+    client_session_ = message_.session;
+    return;
+  }
+  client_session_ = identity.outside(SessionIdentity::Kind::session, id, *backend_,
+                                     request_.head.fields);
+}
+
+// Of a session that the backend has just opened.
+session::Facts Exchange::opened_facts() const {
+  session::Facts facts;
+  facts.owner = backend_->id();
+  facts.created_s = static_cast<std::uint32_t>(std::time(nullptr));
+  std::string stripped;
+  const std::string_view target = backend_target(*route_, request_.head.target, stripped);
+  facts.place.path = target.substr(0, target.find('?'));
+  facts.place.host = request_.head.authority;
+  facts.principal = pool_->identity.principal_to_keep(request_.head.fields);
+  return facts;
+}
+
+std::string Exchange::learn_endpoint(std::string_view minted) {
+  session::Directory& endpoints = pool_->shared.endpoint_sessions;
+  const http::Fields& fields = request_.head.fields;
+  std::string session =
+      pool_->identity.outside(SessionIdentity::Kind::endpoint, minted, *backend_, fields);
+  const auto learned = endpoints.learn(session, opened_facts(), context_.loop.now(), use_);
+  if (learned == session::Directory::Learned::conflict) {
+    log::event(LogLevel::error, "session_conflict", "pool", pool_->shared.pool.name(), "backend",
+               backend_->name(), "session", hashed_for_log(session));
+    return session;
+  }
+  endpoint_learned_ = learned == session::Directory::Learned::added ||
+                      learned == session::Directory::Learned::known;
+  opened_session_ = session;
+  to_be_stored_ = endpoint_learned_ && context_.store != nullptr;
+  return session;
+}
+
+
+}  // namespace mcplb::proxy
