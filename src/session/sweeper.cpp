@@ -80,6 +80,7 @@ Task<bool> Sweeper::write_due(Directory& directory) {
         directory.due_for_store(interval_, timers_.now(), limits::store_writes_batch);
     for (std::size_t i = 0; i < due.size(); ++i) {
       StoredRecord record = to_stored(directory, due[i]);
+      if (record.id.empty()) continue;
       auto put = co_await swept_.store->put(scope_, std::move(record));
       if (!put) {
         note_writing(&put.error());
@@ -107,14 +108,20 @@ void Sweeper::note_writing(const Error* error) {
   writing_fails_ = fails;
 }
 
+// Empty when its backend is not configured here: then it is not this balancer's to tell.
 StoredRecord Sweeper::to_stored(const Directory& directory, const Record& record) const {
-  std::string_view owner;
-  for (const cluster::Backend* backend : swept_.pool.backends()) {
-    if (backend->id() == record.facts.owner) owner = backend->name();
-  }
-  StoredRecord stored = stored_record(record.id, record.facts, owner);
+  const cluster::Backend* const owner = owner_of(record);
+  if (owner == nullptr) return {};
+  StoredRecord stored = stored_record(record.id, record.facts, owner->name());
   if (&directory == &swept_.endpoint_sessions) stored.place.protocol = endpoint_protocol;
   return stored;
+}
+
+cluster::Backend* Sweeper::owner_of(const Record& record) const {
+  for (cluster::Backend* backend : swept_.pool.backends()) {
+    if (backend->id() == record.facts.owner) return backend;
+  }
+  return nullptr;
 }
 
 // With a store, a session that is unused here may be in use at another balancer: then only the
@@ -125,12 +132,7 @@ std::size_t Sweeper::expire_here() {
   const std::size_t endpoint_sessions = swept_.endpoint_sessions.expire(scope_.idle, now).size();
   if (swept_.store != nullptr) return 0;
   for (Record& record : ended) {
-    const auto& backends = swept_.pool.backends();
-    const auto is_owner = [&record](const cluster::Backend* backend) {
-      return backend->id() == record.facts.owner;
-    };
-    const auto found = std::find_if(backends.begin(), backends.end(), is_owner);
-    end(found == backends.end() ? nullptr : *found, record.id, std::move(record.facts.place));
+    end(owner_of(record), record.id, std::move(record.facts.place));
   }
   return ended.size() + endpoint_sessions;
 }

@@ -64,6 +64,7 @@ class Sweeper final : private net::Timer {
   bool is_used_here(const StoredRecord& record);
   void end(cluster::Backend* owner, std::string_view id, Place place);
   StoredRecord to_stored(const Directory& directory, const Record& record) const;
+  cluster::Backend* owner_of(const Record& record) const;
   bool store_is_settled() const;
   void note_writing(const Error* error);
 

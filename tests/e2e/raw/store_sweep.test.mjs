@@ -285,6 +285,44 @@ describe('the sessions of a balancer that died', () => {
   });
 });
 
+describe('what other balancers tell', () => {
+  const known = (balancer, count) =>
+    poll(
+      async () => (await adminJson(balancer, '/health')).json.active_sessions === count,
+      `${count} sessions to be known`,
+    );
+
+  test('a session that was deleted is forgotten, also while it is in use', async () => {
+    const balancer = await start('8s');
+    await storeStatus(balancer, 'connected');
+    const id = await open(balancer);
+    await appears(id);
+    await RawClient.with(balancer.url, async (client) => {
+      client.send(streamGet(id));
+      await client.open({ method: 'GET' });
+      await redis.cli('SET', `t:tombstone:default:${id}`, 1, 'EX', 100);
+      await redis.cli('DEL', key(id));
+      await redis.cli('PUBLISH', 't:events', `deleted default ${id}`);
+      await known(balancer, 0);
+    });
+  });
+
+  test('a session that expired is forgotten, but not while it is in use', async () => {
+    const balancer = await start('8s');
+    await storeStatus(balancer, 'connected');
+    const [used, unused] = [await open(balancer), await open(balancer)];
+    await RawClient.with(balancer.url, async (client) => {
+      client.send(streamGet(used));
+      await client.open({ method: 'GET' });
+      await redis.cli('PUBLISH', 't:events', `expired default ${used}`);
+      await redis.cli('PUBLISH', 't:events', `expired elsewhere ${used}`);
+      await redis.cli('PUBLISH', 't:events', 'nonsense');
+      await redis.cli('PUBLISH', 't:events', `expired default ${unused}`);
+      await known(balancer, 1);
+    });
+  });
+});
+
 describe('a store that is away', () => {
   test('at start is no reason not to serve, and hears of all sessions when it comes', async () => {
     const late = await Redis.away();

@@ -269,6 +269,19 @@ TEST_SUITE("session/sweeper with a store") {
     CHECK(s.sessions.size() == 2);
   }
 
+  TEST_CASE("a session whose backend is not configured here is not this balancer's to tell") {
+    Sweeping s(true);
+    s.connect();
+    cluster::BackendSettings elsewhere;
+    elsewhere.id = "elsewhere";
+    const Facts facts{s.registry.add("other", elsewhere).id()};
+    s.sessions.learn("s-1", facts, s.net.clock.now(), s.uses.emplace_back());
+    s.learn(s.sessions, "s-2", "a");
+    s.pass(milliseconds(5000));
+    CHECK_FALSE(s.has_heard(":s-1 "));
+    CHECK(s.has_heard(":s-2 "));
+  }
+
   TEST_CASE("a session that was deleted elsewhere, or lives elsewhere, is forgotten") {
     for (const char* verdict : {"deleted", "other"}) {
       Sweeping s(true);
