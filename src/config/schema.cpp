@@ -268,8 +268,9 @@ constexpr Row rows[] = {
     choice("pools[].sessions.on_unknown", sessions<&Sessions::on_unknown>, unknowns,
            "forward: to any backend, they share sessions."),
     integer("pools[].sessions.max_per_backend", sessions<&Sessions::max_per_backend>,
-            {0, 1'000'000}, "Sessions that one backend may hold. 0: no cap.")
-        .not_built(),
+            {0, 1'000'000},
+            "Sessions that one backend may hold, as far as this balancer knows. When all are full, "
+            "new ones get 503 overloaded. 0: no cap."),
     boolean("pools[].sessions.delete_on_expiry", sessions<&Sessions::delete_on_expiry>,
             "Send DELETE to the owner when a session expires."),
     choice("pools[].sessions.bind", sessions<&Sessions::bind>, bindings,

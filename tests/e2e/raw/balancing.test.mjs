@@ -478,6 +478,30 @@ describe('sessions and routes', () => {
   });
 });
 
+describe('max_per_backend', () => {
+  test('full backends get no new session, and one that has room again does', async () => {
+    const servers = [await backend('a'), await backend('b')];
+    const balancer = await balancerOf([
+      pool(servers, { sessions: { max_per_backend: 1, on_unknown: 'not_found' } }),
+    ]);
+    const owners = await times(2, async () => {
+      const answer = await send(balancer, post(initialize()));
+      assertFromBackend(answer);
+      return answer.get('Mcp-Session-Id');
+    });
+    assert.deepEqual(owners.map((id) => id[0]).sort(), ['a', 'b']);
+    const refused = { status: 503, reason: 'overloaded', code: -31014 };
+    assertOwnReply(await send(balancer, post(initialize())), refused);
+    assertFromBackend(await send(balancer, post(ask('ping', 1), { session: owners[0] })));
+    assertFromBackend(
+      await send(balancer, request('DELETE', '/mcp', { headers: [['Mcp-Session-Id', owners[0]]] })),
+    );
+    const next = await send(balancer, post(initialize()));
+    assertFromBackend(next);
+    assert.equal(next.get('Mcp-Session-Id')[0], owners[0][0]);
+  });
+});
+
 describe('health', () => {
   const quick = { interval: '100ms', timeout: '500ms', rise: 2, fall: 2 };
 

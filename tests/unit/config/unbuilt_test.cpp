@@ -26,7 +26,6 @@ TEST_SUITE("config/unbuilt") {
         {one_pool + "tracing: {otlp_endpoint: \"http://o:4318\"}", "tracing.otlp_endpoint"},
         {in_pool("sessions: {on_backend_loss: reroute}"),
          "pools[0].sessions.on_backend_loss: reroute"},
-        {in_pool("sessions: {max_per_backend: 1}"), "pools[0].sessions.max_per_backend"},
         {in_pool("health: {check: http}"), "pools[0].health.check: http"},
         {in_pool("health: {check: mcp}"), "pools[0].health.check: mcp"},
         {in_pool("health: {path: /health}"), "pools[0].health.path"},
