@@ -42,7 +42,9 @@ THIRD_PARTY = {
     "yaml-cpp": r"yaml-cpp/",
     "CLI11": r"CLI/",
 }
-C_HEADER = re.compile(r"(?:assert|ctype|emmintrin|errno|inttypes|limits|math|signal|std\w+|string|time)\.h$")
+C_HEADER = re.compile(
+    r"(?:assert|ctype|emmintrin|errno|inttypes|limits|math|signal|std\w+|string|time)\.h$"
+)
 IO_HEADER = re.compile(
     r"(?:sys|netinet|arpa|net|linux)/|(?:fcntl|ifaddrs|netdb|poll|resolv|termios|unistd)\.h$"
 )
