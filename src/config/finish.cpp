@@ -263,11 +263,25 @@ std::vector<std::string> notes_on(const Settings& settings) {
   visitor.visit("", "", &settings);
   std::vector<std::string> notes = visitor.take();
   for (std::size_t i = 0; i < settings.pools.size(); ++i) {
-    const bool binds = settings.pools[i].sessions.bind == session::Bind::authorization;
-    if (!binds || !settings.secrets.empty()) continue;
-    notes.push_back(at_index("pools", i) +
-                    ".sessions.bind: without secrets, bindings hold in this process only: after a "
-                    "restart, and for other balancers, its sessions are unknown");
+    const session::Settings& sessions = settings.pools[i].sessions;
+    const std::string path = at_index("pools", i) + ".sessions";
+    const bool sealed = sessions.identity == session::Identity::sealed;
+    const bool binds = sessions.bind == session::Bind::authorization;
+    if (binds && settings.secrets.empty()) {
+      notes.push_back(path +
+                      ".bind: without secrets, bindings hold in this process only: after a "
+                      "restart, and for other balancers, its sessions are unknown");
+    } else if (binds && !sealed && !settings.store) {
+      notes.push_back(path +
+                      ".bind: no backend is asked for a bound session: without a store, or "
+                      "identity: sealed, a restart loses its sessions");
+    }
+    if (sealed && sessions.on_backend_loss == session::OnBackendLoss::reestablish &&
+        !settings.store) {
+      notes.push_back(path +
+                      ".on_backend_loss: the seal of a moved session still names its first owner: "
+                      "without a store only the balancer that moved it knows where it is");
+    }
   }
   return notes;
 }

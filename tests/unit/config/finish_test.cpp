@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "config/finish.hpp"
 
 #include "mcplb/base/limits.hpp"
@@ -63,11 +65,34 @@ TEST_SUITE("config/finish") {
       return outcome.loaded.notes;
     };
     CHECK(notes("}}]").empty());
-    CHECK(notes(", bind: authorization}}]\nsecrets: [0123456789abcdef]").empty());
+    const std::string secret = "\nsecrets: [0123456789abcdef]";
+    const std::string store = "\nstore: {redis: {url: \"redis://h\"}}";
+    CHECK(notes(", bind: authorization, identity: sealed}}]" + secret).empty());
+    CHECK(notes(", bind: authorization}}]" + secret + store).empty());
+    CHECK(notes(", bind: authorization}}]" + secret) ==
+          std::vector<std::string>{
+              "pools[0].sessions.bind: no backend is asked for a bound session: without a store, "
+              "or identity: sealed, a restart loses its sessions"});
     CHECK(notes(", bind: authorization}}]") ==
           std::vector<std::string>{
               "pools[0].sessions.bind: without secrets, bindings hold in this process only: after "
               "a restart, and for other balancers, its sessions are unknown"});
+  }
+
+  TEST_CASE("sealed ids that may move want a store") {
+    const auto warned = [](const std::string& more) {
+      const Outcome outcome =
+          loaded("pools: [{backends: [{url: \"http://h:1\"}], sessions: {identity: sealed}}]\n"
+                 "secrets: [0123456789abcdef]\n" +
+                 more);
+      CHECK(complaints(outcome) == "");
+      const auto& notes = outcome.loaded.notes;
+      return std::count_if(notes.begin(), notes.end(), [](const std::string& note) {
+        return note.find("the seal of a moved session still names") != std::string::npos;
+      });
+    };
+    CHECK(warned("") == 1);
+    CHECK(warned("store: {redis: {url: \"redis://h\"}}") == 0);
   }
 
   TEST_CASE("rules across keys") {
