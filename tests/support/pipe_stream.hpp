@@ -76,6 +76,7 @@ class PipeStream final : public net::Stream {
   std::ptrdiff_t try_write(const net::Slices& bytes) override;
   void queue_write(std::string rest) override;
   void set_reading(bool on) override { reading_on_ = on; }
+  std::size_t unacknowledged() const override { return out_.in_flight.size() + waiting_.size(); }
   void fetch() override;
   void end_output(Error::Kind kind);
   std::size_t room() const;

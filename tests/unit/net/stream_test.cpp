@@ -47,6 +47,13 @@ Task<Result<void>> write_slices(net::Stream& stream, net::Slices slices, Deadlin
   co_return co_await stream.write(slices, deadline);
 }
 
+Task<Result<void>> write_patiently(net::Stream& stream, std::string bytes,
+                                   milliseconds patience) {
+  net::Slices slices;
+  slices.pieces[0] = bytes;
+  co_return co_await stream.write_while_taken(slices, patience);
+}
+
 struct CountingWatcher final : net::Stream::Watcher {
   void on_bytes_unasked() override { ++bytes; }
   void on_peer_gone() override { ++gone; }
@@ -282,6 +289,25 @@ TEST_SUITE("net/stream write()") {
     c.far.post(std::string(block_bytes, 'x'));
     auto writing = c.write("abcdef");
     c.clock.advance(milliseconds(1020));
+    REQUIRE(writing.done());
+    CHECK(writing.result().error().kind == Error::Kind::timeout);
+  }
+
+  TEST_CASE("waits on for a peer that takes little at a time, and not for one that takes nothing") {
+    Connected c;
+    constexpr milliseconds patience{1000};
+    c.near.hold_at_most(500);
+    c.far.deliver_at_most(10);
+    auto writing = test::run(write_patiently(c.near, std::string(1000, 'x'), patience));
+    // All along less fits into the "socket" than waits: the write itself makes no progress.
+    for (int i = 0; i < 20; ++i) {
+      c.clock.advance(milliseconds(900));
+      REQUIRE_FALSE(writing.done());
+      c.pipe.pump_once();
+    }
+    c.clock.advance(milliseconds(900));
+    CHECK_FALSE(writing.done());
+    c.clock.advance(milliseconds(1200));
     REQUIRE(writing.done());
     CHECK(writing.result().error().kind == Error::Kind::timeout);
   }
