@@ -90,7 +90,7 @@ describe('after a restart', () => {
       for (const { id, owner } of opened) {
         clear();
         assertFromBackend(await sendTo(second, build(id), { method }), status);
-        assert.equal(onlyServedBy(servers), owner);
+        assert.equal(onlyServedBy(servers).name, owner.name);
         assert.deepEqual(pingsOf(), [1, 1, 1]);
       }
     });
@@ -130,7 +130,7 @@ describe('after a restart', () => {
     const [sick] = await startServers('sick');
     try {
       const id = newId();
-      const health = { interval: '50ms', fall: 1, rise: 10_000 };
+      const health = { interval: '200ms', fall: 1, rise: 100 };
       const balancer = await start({}, { backends: [sick, ...servers] }, { health });
       await sick.stop();
       const down = `backend_down .*backend=${idAt(sick)}`;
@@ -266,7 +266,7 @@ describe('a session that nobody claims', () => {
     const balancer = await start();
     const answer = await sendTo(balancer, ping(forgotten(servers[0])));
     assertFromBackend(answer);
-    assert.equal(onlyServedBy(servers), servers[0]);
+    assert.equal(onlyServedBy(servers).name, 'a');
   });
 
   test('and made up again and again does not keep the backends busy', async () => {
@@ -330,7 +330,7 @@ describe('backends that want credentials', () => {
     assert.deepEqual(servers.flatMap(served), []);
     const headers = [['Authorization', 'Bearer good']];
     assertFromBackend(await sendTo(balancer, ping(id, { headers })));
-    assert.equal(onlyServedBy(servers), servers[1]);
+    assert.equal(onlyServedBy(servers).name, 'b');
   });
 
   test('keep the connection of the client open', async () => {
