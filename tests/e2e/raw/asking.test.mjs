@@ -96,7 +96,7 @@ describe('after a restart', () => {
     });
   }
 
-  test('the backends are asked with what let the client in, and by an id of their own', async () => {
+  test('the backends are asked with what let the client in, by an id of our own', async () => {
     const balancer = await start();
     const id = forgotten();
     const answer = await sendTo(
@@ -331,6 +331,16 @@ describe('backends that want credentials', () => {
     const headers = [['Authorization', 'Bearer good']];
     assertFromBackend(await sendTo(balancer, ping(id, { headers })));
     assert.equal(onlyServedBy(servers).name, 'b');
+  });
+
+  test('do not hide the owner, and are not believed while another one is silent', async () => {
+    servers[0].answer = () => reply(403);
+    const balancer = await start();
+    const id = forgotten();
+    assertFromBackend(await sendTo(balancer, ping(id)));
+    assert.equal(onlyServedBy(servers).name, 'b');
+    servers[2].answer = () => reply(500);
+    assertOwnReply(await sendTo(balancer, ping(newId())), { ...UNAVAILABLE, id: 1 });
   });
 
   test('keep the connection of the client open', async () => {

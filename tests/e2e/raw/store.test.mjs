@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { adminJson, logText, pool, startBalancer, stopAll } from './lib/balancer.mjs';
-import { ask, get, initialize, post, request } from './lib/bytes.mjs';
+import { ask, get, initialize, post, sseHead } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { Redis } from './lib/redis.mjs';
@@ -89,6 +89,8 @@ async function restarted(balancer, ...all) {
   return startLinked(...all);
 }
 
+const sessionsAt = async (balancer) =>
+  (await adminJson(balancer, '/health')).json.active_sessions;
 const clear = () => servers.forEach((server) => server.clear());
 const list = (id, headers = []) => post(ask('tools/list', 1), { session: id, headers });
 const anyBut = (owner) => servers.find((server) => server !== owner);
@@ -110,7 +112,7 @@ async function assertUnknown(balancer, data) {
 // The servers know the session still, so that only mcplb can say that it is unknown.
 async function deleteAt(balancer, { id, owner }) {
   assertFromBackend(await sendTo(balancer, erase(id)));
-  for (const server of [owner]) server.sessions.add(id);
+  owner.sessions.add(id);
   await appears(tombstone(id));
 }
 
@@ -168,6 +170,24 @@ describe('a client knows a session', () => {
   });
 });
 
+describe('a client that leaves while the store is told of its session', () => {
+  test('leaves a session that is known and works', async () => {
+    const balancer = await startLinked({}, { timeout: '3s' });
+    const id = newId('left');
+    for (const server of servers) server.mint = () => id;
+    const leaving = await RawClient.connect(balancer.url);
+    redis.freeze();
+    leaving.send(post(initialize()));
+    await poll(() => servers.flatMap(served).length === 1, 'the request at a backend');
+    const owner = onlyServedBy(servers);
+    await poll(async () => (await sessionsAt(balancer)) === 1, 'the session to be known');
+    leaving.reset();
+    redis.thaw();
+    await appears(key(id));
+    await assertServedBy(balancer, owner, list(id));
+  });
+});
+
 describe('a client that changes the balancer with every request', () => {
   for (const [what, build, status, method] of [
     ['a request', list],
@@ -222,6 +242,49 @@ describe('a client that changes the balancer with every request', () => {
   });
 });
 
+describe('a session that is deleted while its stream is open at another balancer', () => {
+  test('is over there, too', async () => {
+    const [first, second] = [await startLinked(), await startLinked()];
+    const session = await openAt(first, servers);
+    session.owner.answer = ({ method }) => (method === 'GET' ? sseHead() : undefined);
+    await RawClient.with(second.url, async (client) => {
+      client.send(streamGet(session.id));
+      await client.open({ method: 'GET' });
+      await deleteAt(first, session);
+      const over = async () => (await sendTo(second, list(session.id))).status === 404;
+      await poll(over, 'the session to end at the other balancer');
+      await assertUnknown(second, list(session.id));
+    });
+    // What the stream leaves behind does not bring it back.
+    await assertUnknown(second, list(session.id));
+    assert.equal(await exists(key(session.id)), false);
+  });
+});
+
+describe('many clients at once', () => {
+  test('that use sessions of a balancer that crashed all find the owners', async () => {
+    const first = await startLinked();
+    const sessions = [];
+    for (let n = 0; n < 10; n += 1) sessions.push(await openAt(first, servers));
+    running.splice(running.indexOf(first), 1);
+    await first.kill();
+    // Its workers may not have reached the store yet: then the backends are asked.
+    const second = await start({}, { workers: 2 });
+    clear();
+    const answers = await Promise.all(
+      [...sessions, ...sessions, ...sessions].map(async ({ id, owner }) => ({
+        owner,
+        answer: await sendTo(second, list(id)),
+      })),
+    );
+    for (const { owner, answer } of answers) {
+      assertFromBackend(answer);
+      assert.equal(JSON.parse(answer.text).result.by, owner.name);
+    }
+    assert.equal(servers.flatMap(served).length, answers.length);
+  });
+});
+
 describe('a backend that mints an id', () => {
   test('that is live elsewhere is stopped, through another balancer, too', async () => {
     const [first, second] = [await startLinked(), await start({}, { backends: servers.slice(1) })];
@@ -235,6 +298,26 @@ describe('a backend that mints an id', () => {
     }
     assert.equal((await record(session.id)).owner, idAt(session.owner));
     await assertServedBy(first, session.owner, list(session.id));
+  });
+});
+
+describe('two backends that mint the same id at once', () => {
+  test('through two balancers: one of them is stopped', async () => {
+    const both = [
+      await startLinked({}, { backends: servers.slice(0, 1) }),
+      await startLinked({}, { backends: servers.slice(1, 2) }),
+    ];
+    for (let n = 0; n < 10; n += 1) {
+      clear();
+      const id = newId('twin');
+      for (const server of servers) server.mint = () => id;
+      const replies = await Promise.all(both.map((one) => sendTo(one, post(initialize(1)))));
+      const winner = replies.findIndex(({ status }) => status === 200);
+      assert.ok(winner >= 0, replies.map(({ first }) => first).join());
+      assertOwnReply(replies[1 - winner], { ...CONFLICT, id: 1 });
+      assert.equal((await record(id)).owner, idAt(servers[winner]));
+      await assertServedBy(both[winner], servers[winner], list(id));
+    }
   });
 });
 
@@ -342,6 +425,22 @@ describe('a Redis that hangs', () => {
   });
 });
 
+describe('a session that is deleted while Redis hangs', () => {
+  test('is over at once here, and elsewhere when Redis is back', async () => {
+    const [first, second] = [await startLinked(), await startLinked()];
+    const session = await openAt(first, servers);
+    await assertServedBy(second, session.owner, list(session.id));
+    redis.freeze();
+    assertFromBackend(await sendTo(first, erase(session.id)));
+    session.owner.sessions.add(session.id);
+    redis.thaw();
+    await poll(() => exists(tombstone(session.id)), 'the tombstone', { limit: LONG });
+    const over = async () => (await sendTo(second, list(session.id))).status === 404;
+    await poll(over, 'the session to end at the other balancer');
+    for (const balancer of [first, second]) await assertUnknown(balancer, list(session.id));
+  });
+});
+
 describe('a balancer that has missed what was said', () => {
   async function resubscribed(balancer) {
     const times = timesUp(balancer, 'events') + 1;
@@ -401,15 +500,20 @@ describe('a sealed session', () => {
   };
 
   test('that was deleted does not come back by its seal', async () => {
-    const [first, second] = [
+    const [first, second, third] = [
+      await startLinked(sealed, SECRETS),
       await startLinked(sealed, SECRETS),
       await startLinked(sealed, SECRETS),
     ];
     const { id, owner, plain } = await open(first);
+    await assertServedBy(third, owner, list(id));
     assertFromBackend(await sendTo(first, erase(id)));
     owner.sessions.add(plain);
     await appears(tombstone(id));
     await assertUnknown(second, list(id));
+    const over = async () => (await sendTo(third, list(id))).status === 404;
+    await poll(over, 'the session to end where it was cached');
+    await assertUnknown(third, list(id));
     await assertUnknown(await restarted(first, sealed, SECRETS), list(id));
   });
 
