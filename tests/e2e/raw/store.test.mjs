@@ -91,6 +91,7 @@ async function restarted(balancer, ...all) {
 
 const sessionsAt = async (balancer) =>
   (await adminJson(balancer, '/health')).json.active_sessions;
+const waitingAt = async (balancer) => (await adminJson(balancer, '/health')).json.store.waiting;
 const clear = () => servers.forEach((server) => server.clear());
 const list = (id, headers = []) => post(ask('tools/list', 1), { session: id, headers });
 const anyBut = (owner) => servers.find((server) => server !== owner);
@@ -392,8 +393,10 @@ describe('a Redis that crashes', () => {
     await unlinked(second);
     assertFromBackend(await sendTo(first, erase(session.id)));
     session.owner.sessions.add(session.id);
+    assert.equal(await waitingAt(first), 1);
     await redis.start();
     await appears(tombstone(session.id));
+    await poll(async () => (await waitingAt(first)) === 0, 'nothing to wait for the store');
     await linked(second, 2);
     await assertUnknown(second, list(session.id));
   });
