@@ -66,7 +66,10 @@ admin::StoreHealth SessionUpkeep::store_health() const {
   if (!link_) return health;
   health.kind = "redis";
   health.connected = link_->client.connected() && link_->subscriber.subscribed();
-  health.waiting = link_->store.removals_waiting();
+  for (const auto& pool : pools_) {
+    const std::int64_t waiting = pool->shared.store_scope.removals_waiting.value();
+    health.waiting += static_cast<std::size_t>(waiting);
+  }
   return health;
 }
 

@@ -161,6 +161,9 @@ LocalReply Exchange::session_conflict(std::string_view id) const {
 Task<std::optional<LocalReply>> Exchange::store_session(session::Directory& directory) {
   to_be_stored_ = false;
   auto record = session::stored_record(opened_session_, opened_facts(), backend_->name());
+  // Whoever expires it goes by that: there is nothing to delete at its owner.
+  const bool endpoint = &directory == &pool_->shared.endpoint_sessions;
+  if (endpoint) record.place.protocol = session::endpoint_protocol;
   auto put = co_await context_.store->sessions.put(pool_->shared.store_scope, std::move(record));
   std::optional<LocalReply> reply;
   if (put && *put == session::Store::Put::done) {

@@ -135,6 +135,11 @@ Task<Lookup::Stored> Lookup::look_in_store(const LookupScope& scope, const Looku
     query.directory->forget(query.session);
     co_return Stored::deleted;
   }
+  // A record that is older than what is known here is of a store whose data was restored. It is
+  // put right like one that is absent.
+  const auto known = query.directory->look(query.session, timers_.now());
+  const bool outdated = known && known->facts.generation > found->record.generation;
+  if (outdated && query.known_here) co_return Stored::absent;
   const cluster::Pool& pool = scope.dispatcher.pool();
   // An owner that is not configured here stays unknown to the directory as `none`: the session is
   // lost for this balancer, and the caller says so.

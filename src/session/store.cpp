@@ -141,10 +141,16 @@ Task<Result<Store::Put>> Store::put(const StoreScope& scope, StoredRecord record
 void Store::remove(const StoreScope& scope, std::string id) {
   if (removals_.size() >= limits::store_removals_max) {
     count_limit_hit(Limit::store_removals);
-    removals_.pop_front();
+    drop_first_removal();
   }
   removals_.push_back({&scope, std::move(id)});
+  scope.removals_waiting.add(1);
   send_removals();
+}
+
+void Store::drop_first_removal() {
+  removals_.front().scope->removals_waiting.add(-1);
+  removals_.pop_front();
 }
 
 void Store::send_removals() {
@@ -164,7 +170,7 @@ Task<void> Store::removals_flow() {
     auto reply = co_await run(script::remove, std::move(call));
     if (!reply) break;  // goes on when the store is back
     // The bound may have taken it away meanwhile.
-    if (!removals_.empty() && removals_.front().id == removal.id) removals_.pop_front();
+    if (!removals_.empty() && removals_.front().id == removal.id) drop_first_removal();
   }
   sending_removals_ = false;
 }

@@ -15,8 +15,6 @@ constexpr milliseconds pause_shortest{100};
 constexpr milliseconds renewal_longest{60'000};
 // Of a lock whose holder dies, in rounds.
 constexpr int lock_rounds = 4;
-// The revision whose sessions live and die with one event stream.
-constexpr std::string_view endpoint_protocol = "2024-11-05";
 
 }  // namespace
 

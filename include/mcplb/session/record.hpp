@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "mcplb/base/ids.hpp"
 #include "mcplb/mcp/principal.hpp"
@@ -16,6 +17,9 @@ struct Place {
   std::string protocol;  // MCP revision, empty when not known
   friend bool operator==(const Place&, const Place&) = default;
 };
+
+// The revision whose sessions live and die with one event stream.
+inline constexpr std::string_view endpoint_protocol = "2024-11-05";
 
 struct Facts {
   BackendId owner = BackendId::none;

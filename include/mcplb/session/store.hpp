@@ -22,6 +22,7 @@
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/async/task.hpp"
 #include "mcplb/base/clock.hpp"
+#include "mcplb/base/metrics.hpp"
 #include "mcplb/base/result.hpp"
 #include "mcplb/redis/client.hpp"
 #include "mcplb/session/record.hpp"
@@ -42,6 +43,8 @@ struct StoredRecord {
 struct StoreScope {
   std::string pool;
   milliseconds idle{0};
+  // Deleted sessions that the store has yet to hear of, from all loops together.
+  mutable Gauge removals_waiting = {};
 };
 
 class Store {
@@ -84,7 +87,6 @@ class Store {
   // Deletes the record, leaves a tombstone, tells the other balancers. Soon, and when the store
   // is away then when it is back; at most limits::store_removals_max wait.
   void remove(const StoreScope& scope, std::string id);
-  std::size_t removals_waiting() const { return removals_.size(); }
 
   // Whether this balancer is the one to sweep the pool's sessions now; for `hold` nobody else is.
   Task<Result<bool>> lock_sweep(const StoreScope& scope, milliseconds hold);
@@ -100,6 +102,7 @@ class Store {
   };
   std::string key(std::string_view kind, const StoreScope& scope, std::string_view id) const;
   std::vector<std::string> keys_of(const StoreScope& scope, std::string_view id) const;
+  void drop_first_removal();
   void send_removals();
   Task<void> removals_flow();
   Task<Result<redis::Reply>> run(const redis::Script& script, redis::Client::ScriptCall call);

@@ -5,6 +5,10 @@ import { promisify } from 'node:util';
 import { refusedPort } from './balancer.mjs';
 import { poll } from './waiting.mjs';
 
+// Those that a test which failed half-way left behind.
+const all = new Set();
+process.once('exit', () => all.forEach((redis) => redis.child?.kill('SIGKILL')));
+
 export class Redis {
   static async start() {
     const redis = await Redis.away();
@@ -17,7 +21,7 @@ export class Redis {
     const redis = new Redis();
     redis.port = await refusedPort();
     redis.url = `redis://127.0.0.1:${redis.port}`;
-    process.once('exit', () => redis.child?.kill('SIGKILL'));
+    all.add(redis);
     return redis;
   }
 
