@@ -112,7 +112,7 @@ bool Server::start(std::string& message) {
   }
   if (!state.tls.empty()) state.nursery.spawn(state.certificates_flow());
   state.upkeep = std::make_unique<SessionUpkeep>(state.control, state.resolver, state.nursery,
-                                                 state.shared, state.settings);
+                                                 state.shared);
   state.upkeep->start();
   state.ready = true;
   return true;
@@ -160,7 +160,9 @@ bool Server::State::set_up_tls(std::string& message) {
       if (backend->tls() == nullptr) return false;
     }
   }
-  return true;
+  if (!shared.store || !shared.store->url.uses_tls()) return true;
+  shared.store_tls = tls.for_store(shared.store->tls, message);
+  return shared.store_tls != nullptr;
 }
 
 bool Server::State::listen(std::string& message) {

@@ -8,11 +8,11 @@
 namespace mcplb {
 
 SessionUpkeep::StoreLink::StoreLink(net::Loop& loop, net::Resolver& resolver, Nursery& nursery,
-                                    const config::Settings& settings)
-    : connector(loop, resolver),
-      client(loop.timers(), loop, connector, *settings.store),
-      store(client, nursery, settings.store->prefix, settings.instance),
-      subscriber(loop.timers(), loop, connector, *settings.store) {}
+                                    const proxy::SharedState& shared)
+    : connector(loop, resolver, shared.store_tls),
+      client(loop.timers(), loop, connector, *shared.store),
+      store(client, nursery, shared.store->prefix, shared.instance),
+      subscriber(loop.timers(), loop, connector, *shared.store) {}
 
 namespace {
 
@@ -41,13 +41,13 @@ SessionUpkeep::PoolUpkeep::PoolUpkeep(SessionUpkeep& upkeep, const proxy::Shared
               farewells, upkeep.nursery_, upkeep.loop_.timers()) {}
 
 SessionUpkeep::SessionUpkeep(net::Loop& loop, net::Resolver& resolver, Nursery& nursery,
-                             const proxy::SharedState& shared, const config::Settings& settings)
+                             const proxy::SharedState& shared)
     : loop_(loop),
       resolver_(resolver),
       nursery_(nursery) {
-  if (settings.store) {
-    channel_ = session::Store::channel(settings.store->prefix);
-    link_ = std::make_unique<StoreLink>(loop, resolver, nursery, settings);
+  if (shared.store) {
+    channel_ = session::Store::channel(shared.store->prefix);
+    link_ = std::make_unique<StoreLink>(loop, resolver, nursery, shared);
   }
   for (const auto& pool : shared.pools)
     pools_.push_back(std::make_unique<PoolUpkeep>(*this, *pool, shared.http));

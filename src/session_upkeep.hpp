@@ -8,7 +8,6 @@
 
 #include "mcplb/admin/admin.hpp"
 #include "mcplb/async/nursery.hpp"
-#include "mcplb/config/settings.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
@@ -26,7 +25,7 @@ namespace mcplb {
 class SessionUpkeep final : private redis::Subscriber::Listener {
  public:
   SessionUpkeep(net::Loop& loop, net::Resolver& resolver, Nursery& nursery,
-                const proxy::SharedState& shared, const config::Settings& settings);
+                const proxy::SharedState& shared);
   ~SessionUpkeep() = default;
   SessionUpkeep(const SessionUpkeep&) = delete;
   SessionUpkeep& operator=(const SessionUpkeep&) = delete;
@@ -37,7 +36,7 @@ class SessionUpkeep final : private redis::Subscriber::Listener {
  private:
   struct StoreLink {
     StoreLink(net::Loop& loop, net::Resolver& resolver, Nursery& nursery,
-              const config::Settings& settings);
+              const proxy::SharedState& shared);
     redis::NetConnector connector;
     redis::Client client;
     session::Store store;

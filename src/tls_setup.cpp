@@ -39,6 +39,10 @@ std::vector<config::Complaint> inspect_tls_files(const config::Settings& setting
       complaints.push_back({path + problem.key, sentence(problem)});
     }
   }
+  const bool store_has_tls = settings.store && settings.store->url.uses_tls();
+  if (store_has_tls && !net::TlsClientContext::create(settings.store->tls, problem)) {
+    complaints.push_back({"store.redis.tls." + problem.key, sentence(problem)});
+  }
   return complaints;
 }
 
@@ -59,13 +63,24 @@ const net::TlsClientContext* TlsSetup::for_backend(const net::TlsClientSettings&
   for (const Client& client : clients_) {
     if (client.settings == settings) return client.context.get();
   }
+  return add_client(settings, "backends", "backend tls.", message);
+}
+
+const net::TlsClientContext* TlsSetup::for_store(const net::TlsClientSettings& settings,
+                                                 std::string& message) {
+  return add_client(settings, "store", "store.redis.tls.", message);
+}
+
+const net::TlsClientContext* TlsSetup::add_client(const net::TlsClientSettings& settings,
+                                                  const std::string& owner,
+                                                  const std::string& path, std::string& message) {
   net::TlsProblem problem;
   auto context = net::TlsClientContext::create(settings, problem);
   if (!context) {
-    message = "backend tls." + problem.key + ": " + sentence(problem);
+    message = path + problem.key + ": " + sentence(problem);
     return nullptr;
   }
-  watched_.push_back({"backends", context.get()});
+  watched_.push_back({owner, context.get()});
   clients_.push_back({settings, std::move(context)});
   return clients_.back().context.get();
 }

@@ -11,7 +11,8 @@
 
 namespace mcplb {
 
-// A problem for each listener and backend whose files cannot be used. Loads and forgets them.
+// A problem for each listener and backend, and for the store, whose files cannot be used. Loads and
+// forgets them.
 std::vector<config::Complaint> inspect_tls_files(const config::Settings& settings);
 
 // All contexts of the process. Owned by the server; makes and reloads on the control loop only.
@@ -23,11 +24,17 @@ class TlsSetup {
   // Backends with the same settings share one, which stays ours.
   const net::TlsClientContext* for_backend(const net::TlsClientSettings& settings,
                                            std::string& message);
+  const net::TlsClientContext* for_store(const net::TlsClientSettings& settings,
+                                         std::string& message);
   bool empty() const { return watched_.empty(); }
   // Looks at the files; one log line for each context that was loaded anew or cannot be.
   void reload_changed() const;
 
  private:
+  const net::TlsClientContext* add_client(const net::TlsClientSettings& settings,
+                                          const std::string& owner, const std::string& path,
+                                          std::string& message);
+
   struct Watched {
     std::string owner;  // for the log
     net::TlsContext* context;

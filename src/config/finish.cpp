@@ -52,6 +52,7 @@ class Finisher {
     check_admin();
     // `url: ${REDIS_URL:-}` may stand there with a prefix and ask for nothing.
     if (settings_.store && settings_.store->url.endpoints.empty()) settings_.store.reset();
+    if (settings_.store) check_store_tls(*settings_.store);
     check_secrets();
     const Node* pools = lookup(root_, "pools");
     if (is_empty_list(pools)) {
@@ -214,6 +215,12 @@ class Finisher {
     check_pair({tls.certificate, tls.key}, path + ".tls");
     if (backend.https || tls == net::TlsClientSettings{}) return;
     complain(path + ".tls", path + ".tls is for https:// URLs");
+  }
+
+  void check_store_tls(const redis::Settings& store) {
+    check_pair({store.tls.certificate, store.tls.key}, "store.redis.tls");
+    if (store.url.uses_tls() || store.tls == redis::Settings().tls) return;
+    complain("store.redis.tls", "store.redis.tls is for rediss:// URLs");
   }
 
   const Node& root_;

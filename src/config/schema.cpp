@@ -122,16 +122,16 @@ redis::Settings& store_in(void* scope) {
   auto& store = static_cast<Settings*>(scope)->store;
   return store ? *store : store.emplace();
 }
-template <auto Field>
+template <auto... Members>
 Value get_store(const void* scope) {
-  return to_value(store_in(scope).*Field);
+  return to_value((store_in(scope).*....*Members));
 }
-template <auto Field>
+template <auto... Members>
 void set_store(void* scope, const Value& value) {
-  from_value(store_in(scope).*Field, value);
+  from_value((store_in(scope).*....*Members), value);
 }
-template <auto Field>
-inline constexpr Access store{scope_tag<Settings>, get_store<Field>, set_store<Field>};
+template <auto... Members>
+inline constexpr Access store{scope_tag<Settings>, get_store<Members...>, set_store<Members...>};
 
 // The url is kept in its parts and shown without its password.
 Value get_store_url(const void* scope) {
@@ -164,6 +164,8 @@ template <auto Field>
 inline constexpr Access listener_tls = at<&net::ListenerSettings::tls, Field>;
 template <auto Field>
 inline constexpr Access backend_tls = at<&cluster::BackendSettings::tls, Field>;
+template <auto Field>
+inline constexpr Access store_tls = store<&redis::Settings::tls, Field>;
 
 using cluster::BackendSettings;
 using cluster::HealthSettings;
@@ -223,13 +225,22 @@ constexpr Row rows[] = {
     section("store", "Where sessions are shared with other instances."),
     section("store.redis", "Without a url, sessions live in this process only."),
     text("store.redis.url", store_url,
-         "redis://[user:password@]host:port/db, redis+unix:///path or "
+         "redis://[user:password@]host:port/db, rediss:// for TLS, redis+unix:///path or "
          "redis+sentinel://host:port,host:port/master-name.")
         .checked(check_store_url),
     text("store.redis.prefix", store<&redis::Settings::prefix>, "What all keys begin with.")
         .checked(check_store_prefix),
     duration("store.redis.timeout", store<&redis::Settings::timeout>, connecting,
              "Of one command."),
+    section("store.redis.tls", "For rediss:// URLs."),
+    text("store.redis.tls.ca", store_tls<&TlsClient::ca>,
+         "File with the CAs to trust (PEM). Empty: the system's."),
+    boolean("store.redis.tls.verify", store_tls<&TlsClient::verify>,
+            "Check the certificate, its name included."),
+    text("store.redis.tls.certificate", store_tls<&TlsClient::certificate>,
+         "File with our own certificate chain (PEM), for a server that asks for one."),
+    text("store.redis.tls.key", store_tls<&TlsClient::key>,
+         "File with its private key (PEM)."),
 
     list("pools[]", list_at<&Settings::pools>, "The MCP servers, each with its replicas."),
     text("pools[].name", pool<&Cluster::name>, "Needed when there are several pools.")

@@ -49,7 +49,7 @@ struct PoolContext {
 // This worker's connection to the store that balancers share.
 struct StoreLink {
   StoreLink(net::Loop& loop, net::Resolver& resolver, Nursery& nursery, const SharedState& state)
-      : connector(loop, resolver),
+      : connector(loop, resolver, state.store_tls),
         client(loop.timers(), loop, connector, *state.store),
         sessions(client, nursery, state.store->prefix, state.instance) {}
 

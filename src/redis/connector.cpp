@@ -1,6 +1,9 @@
 #include "mcplb/redis/connector.hpp"
 
+#include <string>
 #include <utility>
+
+#include "mcplb/base/assert.hpp"
 
 namespace mcplb::redis {
 namespace {
@@ -21,12 +24,17 @@ Task<Result<std::unique_ptr<net::Stream>>> connect_plain(net::Loop& loop, net::R
 Task<Result<std::unique_ptr<net::Stream>>> NetConnector::connect(Endpoint endpoint,
                                                                  Deadline deadline) {
   const bool tls = endpoint.tls;
-  // The seam for TLS: a stream around the plain one, made here. Configuration refuses rediss://
-  // until then.
-  if (tls) {
-    co_return Error{Error::Kind::config, Error::Side::self, 0, "TLS to the store is not built yet"};
-  }
-  co_return co_await connect_plain(loop_, resolver_, std::move(endpoint), deadline);
+  std::string server = endpoint.host;
+  auto stream = co_await connect_plain(loop_, resolver_, std::move(endpoint), deadline);
+  if (!tls || !stream) co_return stream;
+  MCPLB_ASSERT(tls_ != nullptr);
+  auto secured = co_await net::tls_connect(loop_, *std::move(stream), *tls_, std::move(server),
+                                           deadline);
+  if (secured || secured.error().kind != Error::Kind::timeout) co_return secured;
+  // A server that waits for the end of a plain command shows nothing else.
+  Error silent = secured.error();
+  silent.what = "no answer to the TLS handshake: is this a port for TLS?";
+  co_return silent;
 }
 
 }  // namespace mcplb::redis

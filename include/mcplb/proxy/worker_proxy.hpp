@@ -56,6 +56,7 @@ struct SharedState {
   net::Networks trusted;  // of client.trusted_proxies
   std::vector<std::string> secrets;  // of seals and bindings; one at least once workers run
   std::optional<redis::Settings> store;  // none: sessions live in this process only
+  const net::TlsClientContext* store_tls = nullptr;  // of a store that is met with TLS
   std::string instance;                  // this balancer, in the store
   std::vector<std::unique_ptr<SharedPool>> pools;
   mutable std::atomic<std::size_t> connections{0};  // of the process

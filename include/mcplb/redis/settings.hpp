@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mcplb/base/clock.hpp"
+#include "mcplb/net/settings.hpp"
 
 namespace mcplb::redis {
 
@@ -33,6 +34,7 @@ struct Url {
   std::string password;
   std::uint32_t db = 0;
 
+  bool uses_tls() const { return !endpoints.empty() && endpoints.front().tls; }
   // The URL again, with *** instead of the password; "" when there are no endpoints.
   std::string masked() const;
 };
@@ -51,6 +53,8 @@ struct Settings {
   std::string prefix = "mcplb";
   // Of one command. Longer when the server is far away; a request may wait this long for it.
   milliseconds timeout{250};
+  // For rediss://. Redis knows no ALPN, so none is offered.
+  net::TlsClientSettings tls{.ca = "", .verify = true, .certificate = "", .key = "", .alpn = ""};
 };
 
 }  // namespace mcplb::redis

@@ -43,13 +43,36 @@ TEST_SUITE("config/store") {
   TEST_CASE("a wrong url is told at its place and not repeated") {
     CHECK(complaints(with_store("url: \"redis://:hunter2@h:x\"")) ==
           "2:22: store.redis.url: the URL has a port outside of 1 to 65535");
-    CHECK(complaints(with_store("url: \"rediss://:hunter2@h\"")) ==
-          "2:22: store.redis.url: rediss (tls to the store) is not built yet in this version");
     CHECK(complaints(with_store("url: hunter2")).find("hunter2") == std::string::npos);
     CHECK(complaints(with_store("prefix: \"a b\"")) ==
           "2:25: store.redis.prefix: \"a b\" is no prefix of keys: visible ASCII characters, at "
           "most 255");
     CHECK(complaints(with_store("prefix: \"\"")) != "");
+  }
+
+  TEST_CASE("a store that is met with TLS is verified, and in its own way if that is wanted") {
+    const Settings plain = settings_of(with_store("url: \"rediss://h\""));
+    REQUIRE(plain.store);
+    CHECK(plain.store->url.uses_tls());
+    CHECK(plain.store->tls.verify);
+    CHECK(plain.store->tls.ca.empty());
+    CHECK(plain.store->tls.alpn.empty());
+    const Settings own = settings_of(with_store(
+        "url: \"rediss://h\", tls: {ca: ca.pem, verify: false, certificate: c.pem, key: c.key}"));
+    REQUIRE(own.store);
+    CHECK(own.store->tls.ca == "ca.pem");
+    CHECK_FALSE(own.store->tls.verify);
+    CHECK(own.store->tls.certificate == "c.pem");
+    CHECK(own.store->tls.key == "c.key");
+  }
+
+  TEST_CASE("tls at a store without rediss is a mistake, and so is half a pair") {
+    CHECK(complaints(with_store("url: \"redis://h\", tls: {ca: ca.pem}"))
+              .find("store.redis.tls is for rediss:// URLs") != std::string::npos);
+    CHECK(complaints(with_store("url: \"redis://h\", tls: {verify: false}")) != "");
+    CHECK(complaints(with_store("url: \"rediss://h\", tls: {key: c.key}"))
+              .find("store.redis.tls needs a certificate, too") != std::string::npos);
+    CHECK(complaints(with_store("url: \"redis://h\", tls: {}")) == "");
   }
 
   TEST_CASE("the printed url has no password and loads again") {

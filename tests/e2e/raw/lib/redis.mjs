@@ -1,35 +1,50 @@
-// A Redis server of the tests' own: keeps its port over restarts, and nothing on disk.
+// A Redis server of the tests' own: keeps its port over restarts, and nothing on disk that outlives it.
 
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { refusedPort } from './balancer.mjs';
+import { Folder } from './process.mjs';
 import { poll } from './waiting.mjs';
 
-// Those that a test which failed half-way left behind.
-const all = new Set();
-process.once('exit', () => all.forEach((redis) => redis.child?.kill('SIGKILL')));
+const present = new Set();
+process.once('exit', () => present.forEach((redis) => redis.end()));
 
 export class Redis {
-  static async start() {
-    const redis = await Redis.away();
+  #folder = new Folder(); // a replica writes what it is sent into a file
+  #first;
+  #options;
+  #cli;
+
+  static async start(more) {
+    const redis = await Redis.away(more);
     await redis.start();
     return redis;
   }
 
-  // One that is not there yet.
-  static async away() {
+  // One that is not there yet. `options` are more of the server's: {name: value or words};
+  // `first` is what stands before them on the command line, and `cli` what redis-cli needs to get in.
+  static async away({ first = [], options = {}, cli = [] } = {}) {
     const redis = new Redis();
+    redis.#first = first;
+    redis.#options = options;
+    redis.#cli = cli;
     redis.port = await refusedPort();
     redis.url = `redis://127.0.0.1:${redis.port}`;
-    all.add(redis);
+    present.add(redis);
     return redis;
   }
 
   async start() {
-    const options = { port: this.port, bind: '127.0.0.1', save: '', appendonly: 'no' };
-    const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+    const tls = 'tls-cert-file' in this.#options;
+    const place = tls ? { port: 0, 'tls-port': this.port } : { port: this.port };
+    const memory = { dir: this.#folder.path, save: '', appendonly: 'no' };
+    const mine = { ...place, ...memory, bind: '127.0.0.1' };
+    const options = Object.entries({ ...mine, ...this.#options });
+    const args = options.flatMap(([name, value]) => [`--${name}`, ...[value].flat().map(String)]);
     this.output = '';
-    this.child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn('redis-server', [...this.#first, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.child.unref(); // a test that failed half-way must not keep the process
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.unref();
@@ -45,7 +60,7 @@ export class Redis {
 
   // One command; its reply as redis-cli shows it in JSON. HGETALL gives an object.
   async cli(...words) {
-    const args = ['-p', this.port, '-e', '--json', ...words].map(String);
+    const args = ['-p', this.port, '-e', '--json', ...this.#cli, ...words].map(String);
     const { stdout } = await promisify(execFile)('redis-cli', args, { timeout: 5000 });
     return JSON.parse(stdout);
   }
@@ -72,7 +87,14 @@ export class Redis {
     await ended;
   }
 
-  stop() {
-    return this.kill();
+  async stop() {
+    await this.kill();
+    this.end();
+  }
+
+  end() {
+    present.delete(this);
+    this.child?.kill('SIGKILL');
+    this.#folder.remove();
   }
 }

@@ -45,7 +45,8 @@ export async function poll(check, what, { limit = LIMIT, every = 20 } = {}) {
   for (;;) {
     const value = await check();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > end) throw new Error(`polled ${limit} ms for ${what}`);
+    if (Date.now() > end)
+      throw new Error(`polled ${limit} ms for ${typeof what === 'function' ? what() : what}`);
     await pause(every);
   }
 }

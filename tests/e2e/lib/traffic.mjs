@@ -1,0 +1,137 @@
+// Many sdk clients that call all the time, and what became of each call and session.
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { call, clientInfo, textOf } from './legacy.mjs';
+import { sleep } from './wait.mjs';
+
+const PERIOD = 100; // ms between the calls of one client
+const CALL_LIMIT = 20_000;
+const REFUSED_LIMIT = 10_000; // how long a client goes on trying when nobody listens
+const BROKEN = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'];
+
+const codeOf = (error) => error?.cause?.code ?? error?.code ?? 'none';
+const currentCall = new AsyncLocalStorage();
+
+export class Traffic {
+  #places;
+  #clients = [];
+  #turn = 0;
+  #running = [];
+  #stopped = false;
+
+  /** `places` are balancers ({url, life}); every request goes to the next of them. */
+  constructor(places) {
+    this.#places = places;
+    this.calls = 0; // answered rightly
+    this.resumed = 0; // of these, after their stream had broken
+    this.retried = 0; // requests that found nobody and went on
+    this.inFlight = []; // failures on a connection to a balancer that was killed
+    this.failures = []; // any other
+    this.statuses = new Map(); // "POST 200" → count
+    this.initializes = 0;
+  }
+
+  /** Opens the sessions and begins to call. */
+  async start(count) {
+    for (let i = 0; i < count; i++) this.#clients.push(await this.#connect());
+    this.#running = this.#clients.map((one, index) => this.#callOn(one, index));
+  }
+
+  /** Waits until every client's current call is over. */
+  async stop() {
+    this.#stopped = true;
+    await Promise.all(this.#running);
+  }
+
+  async close() {
+    await this.stop();
+    await Promise.all(this.#clients.map(({ client }) => client.close()));
+  }
+
+  /** Sessions whose client was told 404, or that have got another id. */
+  get lost() {
+    const forgotten = [...this.statuses].filter(([answer]) => answer.endsWith(' 404'));
+    const changed = this.#clients.filter(({ transport, id }) => transport.sessionId !== id);
+    return forgotten.reduce((sum, [, count]) => sum + count, 0) + changed.length;
+  }
+
+  report() {
+    const kinds = Map.groupBy(this.inFlight, ({ code }) => code);
+    const { calls, resumed, retried, initializes, lost, failures } = this;
+    const inFlight = Object.fromEntries([...kinds].map(([kind, list]) => [kind, list.length]));
+    const statuses = Object.fromEntries(this.statuses);
+    return { calls, resumed, retried, initializes, lost, inFlight, failures, statuses };
+  }
+
+  async #connect() {
+    const client = new Client(clientInfo);
+    const transport = new StreamableHTTPClientTransport(new URL('/mcp', this.#places[0].url), {
+      fetch: (target, init) => this.#fetch(target, init),
+    });
+    await client.connect(transport);
+    return { client, transport, id: transport.sessionId };
+  }
+
+  async #callOn({ client }, index) {
+    for (let serial = 0; !this.#stopped; serial++) {
+      const began = Date.now();
+      const message = `${index}-${serial}`;
+      const exchanges = [];
+      const echo = () => call(client, 'echo', { message }, { timeout: CALL_LIMIT });
+      try {
+        const text = textOf(await currentCall.run(exchanges, echo));
+        if (text !== `Echo: ${message}`) throw new Error(`${message} got the reply ${text}`);
+        this.calls += 1;
+        this.resumed += exchanges.some(({ broke }) => broke) ? 1 : 0;
+      } catch (error) {
+        this.#note(error, exchanges);
+      }
+      await sleep(Math.max(0, began + PERIOD - Date.now()));
+    }
+  }
+
+  /** Expected is only what breaks on a connection to a balancer that was killed. */
+  #note(error, exchanges) {
+    const broken = exchanges.find(({ broke, life }) => broke && life.killed);
+    if (broken) this.inFlight.push({ code: broken.broke });
+    else this.failures.push(`${error} (${codeOf(error)}) after ${JSON.stringify(exchanges)}`);
+  }
+
+  async #fetch(target, init) {
+    const method = init?.method ?? 'GET';
+    if (init?.body?.includes?.('"method":"initialize"')) this.initializes += 1;
+    const giveUp = Date.now() + REFUSED_LIMIT;
+    for (;;) {
+      const place = this.#places[this.#turn++ % this.#places.length];
+      const exchange = { method, to: place.url, life: place.life };
+      currentCall.getStore()?.push(exchange);
+      try {
+        const response = await fetch(new URL(new URL(target).pathname, place.url), init);
+        exchange.status = response.status;
+        const answer = `${method} ${response.status}`;
+        this.statuses.set(answer, (this.statuses.get(answer) ?? 0) + 1);
+        return watched(response, exchange);
+      } catch (error) {
+        const code = codeOf(error);
+        if (code !== 'ECONNREFUSED' || Date.now() > giveUp) {
+          if (BROKEN.includes(code)) exchange.broke = code;
+          throw error;
+        }
+        this.retried += 1;
+        await sleep(20);
+      }
+    }
+  }
+}
+
+/** Notes in `exchange` when the body of this response breaks. */
+function watched(response, exchange) {
+  if (!response.body) return response;
+  const { readable, writable } = new TransformStream();
+  response.body.pipeTo(writable).catch((error) => {
+    if (BROKEN.includes(codeOf(error))) exchange.broke = `body ${codeOf(error)}`;
+  });
+  const { status, statusText, headers } = response;
+  return new Response(readable, { status, statusText, headers });
+}
