@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli_admin.hpp"
 #include "demo/demo.hpp"
 #include "mcplb/base/log.hpp"
 #include "mcplb/config/config.hpp"
@@ -147,6 +148,7 @@ int run_command_line(int argc, char** argv) {
   add_sources(*run_it, arguments);
   add_sources(*check_it, arguments);
   for (CLI::App* command : {run_it, demo_it, check_it}) add_flags(*command, arguments);
+  const AdminCommands admin_commands(app, arguments.flags.admin);
   app.set_version_flag("--version", "mcplb " MCPLB_VERSION, "print the version");
   const auto* schema_it = app.add_subcommand("schema", "print the JSON Schema of the file");
   const auto* version_it = app.add_subcommand("version", "print the version");
@@ -156,10 +158,12 @@ int run_command_line(int argc, char** argv) {
     return app.exit(error) == 0 ? exit_fine : exit_usage;
   }
   const bool has_sources = !arguments.files.empty() || !arguments.backends.empty();
-  if (has_sources && (*version_it || *schema_it || *demo_it)) {
+  const bool asks_admin = admin_commands.given();
+  if (has_sources && (*version_it || *schema_it || *demo_it || asks_admin)) {
     std::fprintf(stderr, "-c and --backend are for run and check\n");
     return exit_usage;
   }
+  if (asks_admin) return admin_commands.run();
   if (*version_it) {
     print("mcplb " MCPLB_VERSION "\n");
     return exit_fine;

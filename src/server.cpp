@@ -14,6 +14,7 @@
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
 #include "session_upkeep.hpp"
+#include "session_views.hpp"
 #include "tls_setup.hpp"
 #include "worker.hpp"
 
@@ -49,6 +50,7 @@ struct Server::State {
         shared(settings.client, settings.http, routes_of(settings)),
         control(limits::buffer_block_bytes),
         resolver(control),
+        session_views(shared, registry),
         admin(settings.admin, admin_view()),
         nursery(control) {}
 
@@ -59,6 +61,7 @@ struct Server::State {
   std::vector<std::unique_ptr<proxy::Listener>> listeners;
   net::Loop control;
   net::Resolver resolver;
+  SessionViews session_views;
   admin::Admin admin;
   std::vector<std::unique_ptr<Worker>> workers;
   std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
@@ -222,6 +225,13 @@ admin::View Server::State::admin_view() {
   admin::View view;
   view.health = [this] { return health(); };
   view.ready = [this] { return ready; };
+  view.sessions = [this](const admin::SessionsQuery& query) {
+    return session_views.page(query, control.now());
+  };
+  view.session = [this](admin::SessionQuery query) {
+    session::Store* const store = upkeep ? upkeep->store() : nullptr;
+    return session_views.find(std::move(query), store, control.now());
+  };
   return view;
 }
 

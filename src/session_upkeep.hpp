@@ -32,6 +32,8 @@ class SessionUpkeep final : private redis::Subscriber::Listener {
 
   void start();
   admin::StoreHealth store_health() const;
+  // The control loop's; null without one.
+  session::Store* store() const { return link_ ? &link_->store : nullptr; }
 
  private:
   struct StoreLink {

@@ -3,30 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
+#include "admin/reply.hpp"
 #include "admin/token.hpp"
 
 namespace mcplb::admin {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-wire::Reply json_reply(int status, const Json& body) {
-  wire::Reply reply;
-  reply.status = status;
-  // A name from the configuration may hold any bytes.
-  reply.body = body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  reply.fields.emplace_back("Cache-Control", "no-store");
-  return reply;
-}
-
-wire::Reply error_reply(int status, const char* error, const char* message) {
-  Json body = Json::object();
-  body["error"] = error;
-  body["message"] = message;
-  return json_reply(status, body);
-}
+constexpr std::string_view session_path = "/api/cluster/sessions/";
 
 wire::Reply status_reply(int status, const char* text) {
   Json body = Json::object();
@@ -69,6 +52,8 @@ const Admin::Endpoint Admin::endpoints[] = {
     {"/health", &Admin::health},
     {"/health/live", &Admin::live},
     {"/health/ready", &Admin::ready},
+    {"/api/sessions", &Admin::sessions},
+    {"/api/cluster/status", &Admin::cluster_status},
 };
 
 std::string_view status_of(const HealthReport& report) {
@@ -89,28 +74,40 @@ Admin::Admin(Settings settings, View view)
       view_(std::move(view)) {}
 
 Task<void> Admin::handle(const wire::Request& request, wire::ReplyWriter& writer) {
-  wire::Reply reply = answer(request.head);
-  const auto sent = co_await writer.send(std::move(reply));
+  const http::RequestHead& head = request.head;
+  auto reply = refuse(head);
+  if (!reply && head.path.starts_with(session_path)) {
+    auto answered = co_await session(head.path.substr(session_path.size()), head.query);
+    reply = std::move(answered);
+  }
+  if (!reply) reply = (this->*find_endpoint(head.path)->answer)(head.query);
+  const auto sent = co_await writer.send(std::move(*reply));
   static_cast<void>(sent);  // the connection's own flow sees that the client has left
 }
 
-wire::Reply Admin::answer(const http::RequestHead& head) const {
+const Admin::Endpoint* Admin::find_endpoint(std::string_view path) {
+  const auto has_path = [path](const Endpoint& endpoint) {
+    return endpoint.path == path;
+  };
+  const auto* const found = std::find_if(std::begin(endpoints), std::end(endpoints), has_path);
+  return found == std::end(endpoints) ? nullptr : found;
+}
+
+std::optional<wire::Reply> Admin::refuse(const http::RequestHead& head) const {
   if (!may_see(head)) {
     wire::Reply reply = error_reply(401, "unauthorized", "Authorization: Bearer TOKEN needed");
     reply.fields.emplace_back("WWW-Authenticate", "Bearer realm=\"mcplb\"");
     return reply;
   }
-  const auto has_path = [&head](const Endpoint& endpoint) {
-    return endpoint.path == head.path;
-  };
-  const auto* const found = std::find_if(std::begin(endpoints), std::end(endpoints), has_path);
-  if (found == std::end(endpoints)) return error_reply(404, "not_found", "no such endpoint");
+  if (find_endpoint(head.path) == nullptr && !head.path.starts_with(session_path)) {
+    return error_reply(404, "not_found", "no such endpoint");
+  }
   if (head.method != http::Method::get && head.method != http::Method::head) {
     wire::Reply reply = error_reply(405, "method_not_allowed", "this endpoint is read with GET");
     reply.fields.emplace_back("Allow", "GET, HEAD");
     return reply;
   }
-  return (this->*found->answer)();
+  return std::nullopt;
 }
 
 bool Admin::may_see(const http::RequestHead& head) const {
@@ -118,7 +115,7 @@ bool Admin::may_see(const http::RequestHead& head) const {
   return carries_token(head.fields.get(http::Name::authorization), settings_.token);
 }
 
-wire::Reply Admin::health() const {
+wire::Reply Admin::health(std::string_view) const {
   const HealthReport report = view_.health();
   const std::string_view status = status_of(report);
   Json body = Json::object();
@@ -135,11 +132,11 @@ wire::Reply Admin::health() const {
 }
 
 // Whoever can answer is alive: a process that cannot serve anybody still need not be restarted.
-wire::Reply Admin::live() const {
+wire::Reply Admin::live(std::string_view) const {
   return status_reply(200, "alive");
 }
 
-wire::Reply Admin::ready() const {
+wire::Reply Admin::ready(std::string_view) const {
   return view_.ready() ? status_reply(200, "ready") : status_reply(503, "not_ready");
 }
 

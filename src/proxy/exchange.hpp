@@ -80,6 +80,7 @@ class Exchange {
   // The session that the reply opens or ends.
   std::optional<LocalReply> learn();
   void learn_served();
+  void note_protocol();
   LocalReply session_conflict(std::string_view id) const;
   session::Facts opened_facts() const;
   Task<std::optional<LocalReply>> store_session(session::Directory& directory);

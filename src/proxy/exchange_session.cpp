@@ -121,6 +121,7 @@ std::optional<LocalReply> Exchange::learn() {
       context_.store->sessions.remove(shared.store_scope, std::string(message_.session));
     }
   }
+  if (good) note_protocol();
   // The one backend that there is has served a session that nobody knew.
   if (learn_if_served_ && good && !ends_session) learn_served();
   name_reply_session();
@@ -144,6 +145,15 @@ std::optional<LocalReply> Exchange::learn() {
   to_be_stored_ = context_.store != nullptr;
   opened_session_ = id;
   return std::nullopt;
+}
+
+// The reply to `initialize` says it in its body only. Every later request says it, and one that the
+// owner has served says it truly.
+void Exchange::note_protocol() {
+  if (!owned() || use_.protocol_known() || message_.endpoint_session) return;
+  const http::Fields& fields = request_.head.fields;
+  if (!fields.has(Name::mcp_protocol_version)) return;
+  pool_->shared.sessions.set_protocol(message_.session, fields.get(Name::mcp_protocol_version));
 }
 
 void Exchange::learn_served() {

@@ -8,6 +8,7 @@
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/metrics.hpp"
 #include "mcplb/base/random.hpp"
+#include "mcplb/base/text.hpp"
 
 namespace mcplb::session {
 namespace {
@@ -18,6 +19,19 @@ constexpr std::size_t swept = std::numeric_limits<std::size_t>::max();
 // Of the monotonic clock, and never 0, which stands for "never".
 std::uint32_t seconds_of(TimePoint time) { return static_cast<std::uint32_t>(time / 1000) + 1; }
 
+// 2025-06-18, perhaps with something behind it.
+bool is_revision(std::string_view text) {
+  static constexpr std::string_view form = "dddd-dd-dd";
+  if (text.size() < form.size() || text.size() > limits::session_protocol_bytes_max) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char expected = i < form.size() ? form[i] : '*';
+    if (text[i] <= ' ' || text[i] > '~') return false;
+    if (expected == 'd' && !is_digit(text[i])) return false;
+    if (expected == '-' && text[i] != '-') return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 SessionUse::SessionUse(SessionUse&& other) noexcept
@@ -26,6 +40,7 @@ SessionUse::SessionUse(SessionUse&& other) noexcept
       entry_(other.entry_),
       owner_(other.owner_),
       unverified_(other.unverified_),
+      protocol_known_(other.protocol_known_),
       stream_(other.stream_),
       principal_(other.principal_) {}
 
@@ -37,6 +52,7 @@ SessionUse& SessionUse::operator=(SessionUse&& other) noexcept {
   entry_ = other.entry_;
   owner_ = other.owner_;
   unverified_ = other.unverified_;
+  protocol_known_ = other.protocol_known_;
   stream_ = other.stream_;
   principal_ = other.principal_;
   return *this;
@@ -52,7 +68,9 @@ void SessionUse::becomes_stream() {
   if (directory_ != nullptr && !stream_) directory_->count_stream(*this);
 }
 
-Directory::Directory(cluster::Registry& registry) : registry_(registry) {}
+Directory::Directory(cluster::Registry& registry)
+    : registry_(registry),
+      page_key_(secret_random64()) {}
 
 Directory::~Directory() {
   for (Shard& shard : shards_) {
@@ -95,6 +113,7 @@ Directory::Learned Directory::learn(std::string_view id, const Facts& facts, Tim
     entry.generation = facts.generation;
     entry.created_s = facts.created_s;
     entry.place = place;
+    entry.protocol_known = !facts.place.protocol.empty();
     entry.epoch = epoch_.load(std::memory_order_relaxed);
     if (outcome == Learned::added) {
       // Who opened it first stays the one that it answers to.
@@ -128,6 +147,7 @@ SessionUse Directory::begin(std::size_t shard, Map::value_type& session, TimePoi
   use.entry_ = &session;
   use.owner_ = entry.owner;
   use.unverified_ = entry.epoch != epoch_.load(std::memory_order_relaxed);
+  use.protocol_known_ = entry.protocol_known;
   if (entry.principal != nullptr) use.principal_ = *entry.principal;
   return use;
 }
@@ -220,7 +240,10 @@ std::optional<SessionInfo> Directory::look(std::string_view id, TimePoint now) c
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.sessions.find(id);
   if (found == shard.sessions.end() || found->second.forgotten) return std::nullopt;
-  const Entry& entry = found->second;
+  return info_of(found->second, now);
+}
+
+SessionInfo Directory::info_of(const Entry& entry, TimePoint now) const {
   SessionInfo info;
   info.facts = facts_of(entry);
   if (entry.open == 0) info.idle = milliseconds(std::max<TimePoint>(0, now - entry.last_seen));
@@ -239,6 +262,22 @@ void Directory::change(std::string_view id, Change change) {
 
 void Directory::confirm(std::string_view id) {
   change(id, [this](Entry& entry) { entry.epoch = epoch_.load(std::memory_order_relaxed); });
+}
+
+// Not under the shard's lock: interning looks through all places.
+void Directory::set_protocol(std::string_view id, std::string_view protocol) {
+  if (!is_revision(protocol)) return;
+  const auto info = look(id, 0);
+  if (!info || !info->facts.place.protocol.empty()) return;
+  Place place = info->facts.place;
+  place.protocol = protocol;
+  const std::uint16_t index = intern(place);
+  change(id, [index](Entry& entry) {
+    entry.protocol_known = true;
+    if (index == 0) return;
+    entry.place = index;
+    entry.stored_s = 0;
+  });
 }
 
 void Directory::mark_stored(std::string_view id, TimePoint now) {

@@ -45,6 +45,7 @@ StoredRecord record_of(std::string id, const std::vector<Reply>& values, std::si
   record.place.host = values[at + 4].text;
   record.place.protocol = values[at + 5].text;
   record.principal = values[at + 6].text;
+  record.last_seen_s = number_of(values[at + 7].text);
   return record;
 }
 

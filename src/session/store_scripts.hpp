@@ -6,16 +6,16 @@
 
 namespace mcplb::session::script {
 
-// owner, generation, created, path, host, protocol, principal: the values that `find` and
-// `take_expired` answer with, in this order.
-inline constexpr std::size_t record_values = 7;
+// owner, generation, created, path, host, protocol, principal, last_seen: the values that `find`
+// and `take_expired` answer with, in this order.
+inline constexpr std::size_t record_values = 8;
 
 inline const redis::Script find(R"(
 if redis.call('EXISTS', KEYS[2]) == 1 then return {'deleted'} end
 local r = redis.call('HMGET', KEYS[1],
-  'owner', 'generation', 'created', 'path', 'host', 'protocol', 'principal')
+  'owner', 'generation', 'created', 'path', 'host', 'protocol', 'principal', 'last_seen')
 if not r[1] then return {'absent'} end
-for i = 1, 7 do r[i] = r[i] or '' end
+for i = 1, 8 do r[i] = r[i] or '' end
 return {'present', unpack(r)}
 )");
 
@@ -23,7 +23,7 @@ return {'present', unpack(r)}
 inline const redis::Script put(R"(
 if redis.call('EXISTS', KEYS[2]) == 1 then return {'deleted'} end
 local now = redis.call('TIME')[1]
-local known = redis.call('HMGET', KEYS[1], 'owner', 'generation')
+local known = redis.call('HMGET', KEYS[1], 'owner', 'generation', 'protocol')
 local mine = tonumber(ARGV[5])
 local theirs = known[1] and tonumber(known[2]) or 0
 if theirs > mine or (theirs == mine and known[1] ~= ARGV[4]) then return {'other'} end
@@ -31,6 +31,8 @@ if theirs < mine then
   redis.call('HSET', KEYS[1], 'owner', ARGV[4], 'generation', ARGV[5], 'instance', ARGV[3],
     'created', ARGV[6], 'path', ARGV[7], 'host', ARGV[8], 'protocol', ARGV[9],
     'principal', ARGV[10])
+elseif ARGV[9] ~= '' and (not known[3] or known[3] == '') then
+  redis.call('HSET', KEYS[1], 'protocol', ARGV[9])
 end
 redis.call('HSET', KEYS[1], 'last_seen', now)
 redis.call('EXPIRE', KEYS[1], ARGV[2])
@@ -58,13 +60,13 @@ local out = {}
 for _, id in ipairs(ids) do
   local key = ARGV[3] .. ':' .. id
   local r = redis.call('HMGET', key,
-    'owner', 'generation', 'created', 'path', 'host', 'protocol', 'principal')
+    'owner', 'generation', 'created', 'path', 'host', 'protocol', 'principal', 'last_seen')
   redis.call('ZREM', KEYS[1], id)
   if r[1] then
     redis.call('DEL', key)
     redis.call('PUBLISH', ARGV[4], ARGV[5] .. id)
     out[#out + 1] = id
-    for i = 1, 7 do out[#out + 1] = r[i] or '' end
+    for i = 1, 8 do out[#out + 1] = r[i] or '' end
   end
 end
 return out

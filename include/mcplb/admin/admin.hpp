@@ -5,11 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "mcplb/admin/sessions.hpp"
 #include "mcplb/admin/settings.hpp"
+#include "mcplb/async/task.hpp"
 #include "mcplb/wire/server.hpp"
 
 namespace mcplb::admin {
@@ -41,6 +44,8 @@ struct View {
   std::function<HealthReport()> health;
   // False before the listeners accept and as soon as a stop begins.
   std::function<bool()> ready;
+  std::function<SessionsAnswer(const SessionsQuery&)> sessions;
+  std::function<Task<SessionAnswer>(SessionQuery)> session;
 };
 
 // Lives on one loop. Outlives the connections that it serves.
@@ -54,15 +59,20 @@ class Admin final : public wire::Handler {
   // One line each in the table in admin.cpp.
   struct Endpoint {
     std::string_view path;
-    wire::Reply (Admin::*answer)() const;
+    wire::Reply (Admin::*answer)(std::string_view query) const;
   };
   static const Endpoint endpoints[];
+  static const Endpoint* find_endpoint(std::string_view path);  // null: none has it
 
-  wire::Reply answer(const http::RequestHead& head) const;
+  // What is answered without looking for the endpoint's content.
+  std::optional<wire::Reply> refuse(const http::RequestHead& head) const;
   bool may_see(const http::RequestHead& head) const;
-  wire::Reply health() const;
-  wire::Reply live() const;
-  wire::Reply ready() const;
+  wire::Reply health(std::string_view query) const;
+  wire::Reply live(std::string_view query) const;
+  wire::Reply ready(std::string_view query) const;
+  wire::Reply cluster_status(std::string_view query) const;
+  wire::Reply sessions(std::string_view query) const;
+  Task<wire::Reply> session(std::string_view id, std::string_view query) const;
 
   Settings settings_;
   View view_;

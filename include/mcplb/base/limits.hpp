@@ -88,6 +88,8 @@ inline constexpr std::size_t store_removals_max = 100'000;
 inline constexpr std::size_t session_places_max = 1024;
 // Path, host and revision of one of them, together; a longer one counts as not known.
 inline constexpr std::size_t session_place_bytes_max = 2 * 1024;
+// The name of a revision that a client says it speaks.
+inline constexpr std::size_t session_protocol_bytes_max = 32;
 // A scratch buffer that grew beyond this is not kept for the next request.
 inline constexpr std::size_t scratch_bytes_kept = 64 * 1024;
 // Finished request objects kept for reuse by one worker.
@@ -101,6 +103,11 @@ inline constexpr std::size_t backends_max = 1024;
 inline constexpr std::size_t log_lines_queued_max = 64 * 1024;
 // Connections of the admin listener, with the flows of the control loop.
 inline constexpr std::size_t admin_connections_max = 2048;
+// Sessions on one page of the admin API.
+inline constexpr std::size_t admin_page_max = 1000;
+// What a command line asks of the admin API: all of the answer, and how long it may take.
+inline constexpr std::size_t admin_reply_bytes_max = 4 * 1024 * 1024;
+inline constexpr milliseconds admin_call{10'000};
 // Connections accepted in one go before the loop looks at anything else.
 inline constexpr int accepts_per_turn = 64;
 // How long accepting pauses when the process is out of file descriptors.

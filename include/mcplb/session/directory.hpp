@@ -39,6 +39,8 @@ class SessionUse {
   BackendId owner() const { return owner_; }
   // The store has not confirmed the owner since invalidations may have been missed.
   bool unverified() const { return unverified_; }
+  // Nothing is to be gained by set_protocol().
+  bool protocol_known() const { return protocol_known_; }
   // From here on this use is an open event stream.
   void becomes_stream();
   // Who opened the session, as far as learn() was told.
@@ -52,6 +54,7 @@ class SessionUse {
   void* entry_ = nullptr;  // the directory's, kept for as long as it is in use
   BackendId owner_ = BackendId::none;
   bool unverified_ = false;
+  bool protocol_known_ = false;
   bool stream_ = false;
   mcp::Principal principal_;
 };
@@ -62,6 +65,22 @@ struct SessionInfo {
   milliseconds idle{0};
   std::uint32_t in_flight = 0;
   std::uint32_t streams = 0;
+};
+
+struct ListedSession {
+  std::string id;
+  SessionInfo info;
+};
+
+// Where the next page of a directory's sessions begins. Says nothing about the ids before it.
+struct PageMark {
+  std::uint32_t shard = 0;
+  std::uint64_t key = 0;
+};
+
+struct SessionsPage {
+  std::vector<ListedSession> sessions;
+  std::optional<PageMark> next;  // none: that was all
 };
 
 class Directory {
@@ -93,6 +112,14 @@ class Directory {
   std::vector<Record> expire(milliseconds idle, TimePoint now);
   std::size_t size() const;
   std::optional<SessionInfo> look(std::string_view id, TimePoint now) const;
+  // At most `max` sessions from there on, in an order that holds for this process: going from page
+  // to page shows each session that stays once, whatever comes and goes meanwhile. Looks through
+  // one shard after the other, some sessions at a time.
+  SessionsPage page(PageMark from, std::size_t max, TimePoint now) const;
+
+  // The revision that the session's client and owner have agreed upon, when it was not known yet:
+  // a date, at most limits::session_protocol_bytes_max. Anything else changes nothing.
+  void set_protocol(std::string_view id, std::string_view protocol);
 
   // With a store in front of which this is a cache:
   // Every cached owner is to be confirmed on its next use.
@@ -117,8 +144,9 @@ class Directory {
     std::uint32_t epoch = 0;     // of the directory, when the owner was last confirmed
     std::uint32_t stored_s = 0;  // when the store was last told; 0: never
     std::unique_ptr<const mcp::Principal> principal;  // null: not bound
-    std::uint16_t place = 0;     // in places_
-    bool forgotten = false;      // dropped while in use; erased with the last use
+    std::uint16_t place = 0;      // in places_
+    bool forgotten = false;       // dropped while in use; erased with the last use
+    bool protocol_known = false;  // or not to be had: places_ is full
   };
   using Map = std::unordered_map<std::string, Entry, StringHash, std::equal_to<>>;
   struct Shard {
@@ -128,7 +156,11 @@ class Directory {
   };
   static constexpr std::size_t shards = 64;
 
+  class Lowest;  // of the sessions of one shard: those of a page
+
   std::size_t shard_of(std::string_view id) const;
+  SessionInfo info_of(const Entry& entry, TimePoint now) const;
+  bool list_some(const Shard& shard, TimePoint now, Lowest& lowest) const;
   void count(BackendId owner, int change);
   std::uint16_t intern(const Place& place);
   Place place_of(const Entry& entry) const;
@@ -150,7 +182,8 @@ class Directory {
   std::atomic<std::uint32_t> epoch_{0};
   mutable std::mutex places_mutex_;
   std::deque<Place> places_{1};  // few, and never removed; the first stands for "not known"
-  std::size_t due_shard_ = 0;    // where the next look for due sessions begins; control loop only
+  const std::uint64_t page_key_;  // of the order of pages: it tells nothing about ids
+  std::size_t due_shard_ = 0;     // where the next look for due sessions begins; control loop only
 };
 
 }  // namespace mcplb::session

@@ -37,6 +37,7 @@ struct StoredRecord {
   std::uint32_t created_s = 0;
   Place place;
   std::string principal;  // hex of the keyed hash; empty: bound to nobody
+  std::uint32_t last_seen_s = 0;  // Unix time, by the store's clock; not written from here
 };
 
 // The sessions of one pool, as the store's methods need them. Owned by the pool.

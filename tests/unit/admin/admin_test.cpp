@@ -24,19 +24,35 @@ struct Fixture {
   net::Loop loop{limits::buffer_block_bytes};
   HealthReport report;
   bool ready = true;
+  SessionsAnswer sessions;
+  SessionsQuery asked;
+  SessionAnswer session;
+  SessionQuery asked_one;
   Admin admin;
 
   explicit Fixture(std::string token = "")
-      : admin(settings_with(std::move(token)), View{[this] { return report; },
-                                                    [this] {
-                                                      return ready;
-                                                    }}) {
+      : admin(settings_with(std::move(token)), view()) {
     report.instance = "lb-1";
     report.version = "1.2.3";
     report.uptime_seconds = 61;
     report.active_sessions = 4;
     report.pools.push_back(pool(3, 3));
   }
+  View view() {
+    View made;
+    made.health = [this] { return report; };
+    made.ready = [this] { return ready; };
+    made.sessions = [this](const SessionsQuery& query) {
+      asked = query;
+      return sessions;
+    };
+    made.session = [this](SessionQuery query) {
+      asked_one = std::move(query);
+      return answer_one(session);
+    };
+    return made;
+  }
+  static Task<SessionAnswer> answer_one(SessionAnswer answer) { co_return answer; }
   static Settings settings_with(std::string token) {
     Settings settings;
     settings.token = std::move(token);
@@ -46,6 +62,23 @@ struct Fixture {
     return test::Asked(loop, admin, line + " HTTP/1.1\r\n" + fields);
   }
 };
+
+SessionView session_view() {
+  SessionView view;
+  view.hash = "0123456789ab";
+  view.pool = "p";
+  view.backend = "h:1";
+  view.protocol = "2025-06-18";
+  view.age_seconds = 70;
+  view.generation = 2;
+  view.in_flight = 1;
+  view.streams = 3;
+  return view;
+}
+
+nlohmann::json parsed(test::Asked& asked) {
+  return nlohmann::json::parse(asked.body(), nullptr, false);
+}
 
 std::string_view status_for(std::initializer_list<PoolHealth> pools) {
   HealthReport report;
@@ -138,6 +171,104 @@ TEST_SUITE("admin/admin") {
     CHECK(refused.field("WWW-Authenticate") == "Bearer realm=\"mcplb\"");
     CHECK(fixture.ask("GET /config", "Authorization: Bearer secreT\r\n").status() == 401);
     CHECK(fixture.ask("GET /config", "Authorization: Bearer secret\r\n").status() == 404);
+  }
+
+  TEST_CASE("sessions are asked for by pool, page by page") {
+    Fixture fixture;
+    fixture.sessions.sessions = {session_view(), SessionView{}};
+    fixture.sessions.next = "0-1-2";
+    fixture.sessions.total = 7;
+    auto page = fixture.ask("GET /api/sessions?pool=a%20b&limit=1000&after=0-0-1");
+    CHECK(page.status() == 200);
+    CHECK(fixture.asked.pool == "a b");
+    CHECK(fixture.asked.limit == 1000);
+    CHECK(fixture.asked.after == "0-0-1");
+    const auto expected = nlohmann::json::parse(R"({
+      "sessions": [
+        {"session": "0123456789ab", "pool": "p", "backend": "h:1", "age_seconds": 70,
+         "idle_seconds": 0, "in_flight": 1, "streams": 3, "generation": 2,
+         "protocol": "2025-06-18"},
+        {"session": "", "pool": "", "backend": null, "age_seconds": null, "idle_seconds": 0,
+         "in_flight": null, "streams": null, "generation": 1, "protocol": null}],
+      "next": "0-1-2", "total": 7})");
+    CHECK(parsed(page) == expected);
+    auto all = fixture.ask("GET /api/sessions");
+    CHECK(all.status() == 200);
+    CHECK(fixture.asked.limit == 100);
+    CHECK(fixture.asked.pool.empty());
+  }
+
+  TEST_CASE("a page that cannot be had says why") {
+    Fixture fixture;
+    for (const char* limit : {"0", "1001", "-1", "x", "1e3", "99999999999999999999"}) {
+      auto refused = fixture.ask("GET /api/sessions?limit=" + std::string(limit));
+      CHECK(refused.status() == 400);
+      CHECK(refused.has_sent(R"("error":"bad_request")"));
+    }
+    fixture.sessions.outcome = SessionsAnswer::Outcome::bad_cursor;
+    CHECK(fixture.ask("GET /api/sessions?after=x").status() == 400);
+    fixture.sessions.outcome = SessionsAnswer::Outcome::no_such_pool;
+    CHECK(fixture.ask("GET /api/sessions?pool=x").status() == 404);
+  }
+
+  TEST_CASE("one session is asked for by the id that its client knows") {
+    Fixture fixture;
+    fixture.session = {SessionAnswer::Known::memory, session_view()};
+    auto one = fixture.ask("GET /api/cluster/sessions/a%2Fb%3F?pool=p");
+    CHECK(one.status() == 200);
+    CHECK(fixture.asked_one.id == "a/b?");
+    CHECK(fixture.asked_one.pool == "p");
+    auto body = parsed(one);
+    CHECK(body["success"] == true);
+    CHECK(body["data"]["last_seen"].is_number_integer());
+    body["data"].erase("last_seen");
+    const auto expected = nlohmann::json::parse(R"({
+      "session": "0123456789ab", "pool": "p", "owner": "h:1", "nodeId": "h:1",
+      "age_seconds": 70, "idle_seconds": 0, "in_flight": 1, "streams": 3, "generation": 2,
+      "protocol": "2025-06-18", "known": "memory"})");
+    CHECK(body["data"] == expected);
+    fixture.session.known = SessionAnswer::Known::store;
+    CHECK(fixture.ask("GET /api/cluster/sessions/a").has_sent(R"("known":"store")"));
+  }
+
+  TEST_CASE("a session that is not known is 404, and one that cannot be asked for is not") {
+    Fixture fixture;
+    auto unknown = fixture.ask("GET /api/cluster/sessions/a");
+    CHECK(unknown.status() == 404);
+    CHECK(unknown.has_sent(R"({"success":false,"error":)"));
+    fixture.session.known = SessionAnswer::Known::store_away;
+    CHECK(fixture.ask("GET /api/cluster/sessions/a").status() == 503);
+    for (const char* id : {"", "%", "%2", "%zz"}) {
+      auto wrong = fixture.ask("GET /api/cluster/sessions/" + std::string(id));
+      CHECK(wrong.status() == 400);
+      CHECK(wrong.has_sent(R"("success":false)"));
+    }
+  }
+
+  TEST_CASE("what is told of sessions is read only, and wants the token") {
+    Fixture fixture("secret");
+    for (const char* path : {"/api/sessions", "/api/cluster/sessions/a", "/api/cluster/status"}) {
+      CAPTURE(path);
+      CHECK(fixture.ask(std::string("GET ") + path).status() == 401);
+      CHECK(fixture.ask(std::string("POST ") + path).status() == 401);
+      const std::string token = "Authorization: Bearer secret\r\n";
+      CHECK(fixture.ask(std::string("GET ") + path, token).status() != 401);
+      auto posted = fixture.ask(std::string("POST ") + path, token);
+      CHECK(posted.status() == 405);
+      CHECK(posted.field("Allow") == "GET, HEAD");
+      CHECK(fixture.ask(std::string("DELETE ") + path, token).status() == 405);
+    }
+  }
+
+  TEST_CASE("the cluster's status counts backends as nodes and pools as servers") {
+    Fixture fixture;
+    fixture.report.pools = {pool(3, 2), pool(1, 1)};
+    auto status = fixture.ask("GET /api/cluster/status");
+    CHECK(status.status() == 200);
+    const auto expected = nlohmann::json::parse(R"({"success": true, "data": {
+      "enabled": true, "mode": "coordinator", "nodeId": "lb-1",
+      "stats": {"nodes": 4, "activeNodes": 3, "servers": 2, "sessions": 4}}})");
+    CHECK(parsed(status) == expected);
   }
 }
 
