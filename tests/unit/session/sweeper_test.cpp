@@ -150,7 +150,7 @@ struct Sweeping {
   bool has_heard(std::string_view text) const { return heard.find(text) != std::string::npos; }
   void expires_there(const std::string& id, const char* owner, const char* protocol = "") {
     for (const std::string& value :
-         std::vector<std::string>{id, owner, "1", "77", "/mcp", "h", protocol, ""})
+         std::vector<std::string>{id, owner, "1", "77", "/mcp", "h", protocol, "", "99"})
       expired.push_back(value);
   }
 
