@@ -35,16 +35,16 @@ async function balancer(name, more = {}) {
   return one;
 }
 
-/** So that a kill never comes before or after the load. What has failed is told at the end. */
-async function progress(calls = CLIENTS) {
-  const wanted = traffic.calls + calls;
-  const enough = () => traffic.calls >= wanted || traffic.failures.length > 0;
-  await until(20_000, `${calls} more calls`, enough);
+/** Until every client has got another answer. What has failed is told at the end. */
+async function progress() {
+  const before = [...traffic.answered];
+  const all = () => traffic.answered.every((count, client) => count > before[client]);
+  await until(20_000, 'an answer for every client', () => traffic.failures.length > 0 || all());
 }
 
 /** Everything that must hold when the load is over. */
 async function assertSurvived(t, kills) {
-  await progress(2 * CLIENTS);
+  await progress();
   await traffic.stop();
   const seen = traffic.report();
   t.diagnostic(JSON.stringify({ clients: CLIENTS, kills, ...seen }));

@@ -23,7 +23,7 @@ export class Traffic {
   /** `places` are balancers ({url, life}); every request goes to the next of them. */
   constructor(places) {
     this.#places = places;
-    this.calls = 0; // answered rightly
+    this.answered = []; // calls of each client that were answered rightly
     this.resumed = 0; // of these, after their stream had broken
     this.retried = 0; // requests that found nobody and went on
     this.inFlight = []; // failures on a connection to a balancer that was killed
@@ -35,6 +35,7 @@ export class Traffic {
   /** Opens the sessions and begins to call. */
   async start(count) {
     for (let i = 0; i < count; i++) this.#clients.push(await this.#connect());
+    this.answered = this.#clients.map(() => 0);
     this.#running = this.#clients.map((one, index) => this.#callOn(one, index));
   }
 
@@ -58,7 +59,8 @@ export class Traffic {
 
   report() {
     const kinds = Map.groupBy(this.inFlight, ({ code }) => code);
-    const { calls, resumed, retried, initializes, lost, failures } = this;
+    const calls = this.answered.reduce((sum, count) => sum + count, 0);
+    const { resumed, retried, initializes, lost, failures } = this;
     const inFlight = Object.fromEntries([...kinds].map(([kind, list]) => [kind, list.length]));
     const statuses = Object.fromEntries(this.statuses);
     return { calls, resumed, retried, initializes, lost, inFlight, failures, statuses };
@@ -82,7 +84,7 @@ export class Traffic {
       try {
         const text = textOf(await currentCall.run(exchanges, echo));
         if (text !== `Echo: ${message}`) throw new Error(`${message} got the reply ${text}`);
-        this.calls += 1;
+        this.answered[index] += 1;
         this.resumed += exchanges.some(({ broke }) => broke) ? 1 : 0;
       } catch (error) {
         this.#note(error, exchanges);
