@@ -165,16 +165,10 @@ Task<LookupResult> Lookup::ask(const LookupScope& scope, const LookupQuery& quer
     co_return result;
   }
   if (was_unknown(query.session)) co_return result;
-  if (!take_permit()) {
-    count_limit_hit(Limit::asks_rate);
-    result.outcome = Outcome::owner_unavailable;
-    co_return result;
-  }
-  Question question = query.question;
-  question.session = query.session;
-  auto answer = co_await asker_.ask(scope.dispatcher, std::move(question));
+  auto answer = co_await ask_in_turn(scope, query);
   switch (answer.outcome) {
     case Answer::Outcome::owner: {
+      ++permits_;  // nobody made this id up, and after a restart there may be thousands of them
       Facts facts{answer.owner};
       facts.place = {query.question.target.substr(0, query.question.target.find('?')),
                      query.question.host, query.question.protocol_version};
@@ -194,6 +188,26 @@ Task<LookupResult> Lookup::ask(const LookupScope& scope, const LookupQuery& quer
     case Answer::Outcome::overloaded: result.outcome = Outcome::owner_unavailable; break;
   }
   co_return result;
+}
+
+// After a restart many sessions are asked for at once: those beyond the bound wait for their turn.
+Task<Answer> Lookup::ask_in_turn(const LookupScope& scope, const LookupQuery& query) {
+  const Deadline patience = timers_.in(limits::ask_time);
+  while (!patience.passed(timers_.now())) {
+    if (take_permit()) {
+      Question question = query.question;
+      question.session = query.session;
+      auto answer = co_await asker_.ask(scope.dispatcher, std::move(question));
+      if (answer.outcome != Answer::Outcome::overloaded) co_return answer;
+      ++permits_;
+    }
+    const Deadline next = timers_.in(limits::ask_turn);
+    co_await timers_.sleep(next);
+  }
+  count_limit_hit(Limit::asks_rate);
+  Answer nobody_was_asked;
+  nobody_was_asked.outcome = Answer::Outcome::overloaded;
+  co_return nobody_was_asked;
 }
 
 // A bucket that fills at a steady rate: ids that somebody makes up must not make every backend

@@ -55,7 +55,10 @@ inline constexpr milliseconds ask_grace{50};
 inline constexpr std::size_t asks_max = 64;
 inline constexpr std::size_t asked_backends_max = 64;
 inline constexpr std::size_t ask_reply_bytes_max = 64 * 1024;
-// Askings that one worker may begin, at once and in the long run: ids can be made up.
+// How often an asking beyond asks_max looks whether it is its turn.
+inline constexpr milliseconds ask_turn{20};
+// Askings without result that one worker may begin, at once and in the long run: ids can be made
+// up.
 inline constexpr std::int64_t asks_burst = 100;
 inline constexpr std::int64_t asks_per_second = 50;
 // Sessions that nobody owns, remembered for a moment so that nobody is asked again at once.

@@ -76,6 +76,7 @@ class Lookup {
   Task<LookupResult> look_up(const LookupScope& scope, LookupQuery query);
   Task<Stored> look_in_store(const LookupScope& scope, const LookupQuery& query);
   Task<LookupResult> ask(const LookupScope& scope, const LookupQuery& query);
+  Task<Answer> ask_in_turn(const LookupScope& scope, const LookupQuery& query);
   void remember(const LookupQuery& query, const Facts& facts);
   bool take_permit();
   bool was_unknown(std::string_view session) const;

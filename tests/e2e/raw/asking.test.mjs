@@ -269,6 +269,13 @@ describe('a session that nobody claims', () => {
     assert.equal(onlyServedBy(servers).name, 'a');
   });
 
+  test('and hundreds of others at once after a restart are all found', async () => {
+    const balancer = await start();
+    const ids = Array.from({ length: 400 }, (_, n) => forgotten(servers[n % 3]));
+    const answers = await Promise.all(ids.map((id) => sendTo(balancer, ping(id))));
+    for (const answer of answers) assertFromBackend(answer);
+  });
+
   test('and made up again and again does not keep the backends busy', async () => {
     const balancer = await start();
     const refused = [];
@@ -282,7 +289,8 @@ describe('a session that nobody claims', () => {
         }
       });
     };
-    await Promise.all(Array.from({ length: 16 }, flood));
+    // More than the rate serves in the time that one of them waits for its turn.
+    await Promise.all(Array.from({ length: 250 }, flood));
     assert.ok(refused.length > 0, `${sent} were asked for`);
     for (const answer of refused) assertOwnReply(answer, { ...UNAVAILABLE, id: 1 });
     assert.ok(pings(servers[0]).length < sent);
