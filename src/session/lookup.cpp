@@ -84,7 +84,7 @@ bool Lookup::may_know(const LookupScope& scope, bool may_ask) const {
 }
 
 Task<LookupResult> Lookup::find(const LookupScope& scope, LookupQuery query) {
-  Key key(&scope, query.session, query.question.authorization);
+  Key key(query.directory, query.session, query.question.authorization);
   Waiter waiter;
   const auto running = running_.find(key);
   if (running != running_.end()) {

@@ -69,8 +69,8 @@ class Lookup {
  private:
   class Running;
   class Waiter;
-  // Pool, session, credentials.
-  using Key = std::tuple<const LookupScope*, std::string, std::string>;
+  // Where it is learned, session, credentials.
+  using Key = std::tuple<const Directory*, std::string, std::string>;
 
   enum class Stored : std::uint8_t { owner, deleted, absent, away };
   Task<LookupResult> look_up(const LookupScope& scope, LookupQuery query);
