@@ -40,7 +40,9 @@ TEST_SUITE("redis/url") {
         {"redis+sentinel://a/main", "a:26379 [main] : 0"},
         {"redis+sentinel://:pw@a:1,b,[::1]:2/main/4", "a:1,b:26379,[::1]:2 [main] :pw 4"},
     };
-    for (const auto& [text, expected] : cases) {
+    for (const auto& row : cases) {
+      const char* const text = row.first;
+      const char* const expected = row.second;
       CAPTURE(text);
       CHECK(parsed(text) == expected);
     }
@@ -80,7 +82,9 @@ TEST_SUITE("redis/url") {
         {"redis+sentinel://a,,b/main", "names no host"},
         {"redis+sentinel://a/main/x", "database that is no number"},
     };
-    for (const auto& [text, expected] : cases) {
+    for (const auto& row : cases) {
+      const char* const text = row.first;
+      const char* const expected = row.second;
       CAPTURE(text);
       const std::string result = parsed(text);
       CAPTURE(result);
@@ -114,7 +118,9 @@ TEST_SUITE("redis/url") {
         {"redis+sentinel://a,b:1/main", "redis+sentinel://a:26379,b:1/main"},
         {"redis+sentinel://:pw@a/main/1", "redis+sentinel://:***@a:26379/main/1"},
     };
-    for (const auto& [text, expected] : cases) {
+    for (const auto& row : cases) {
+      const char* const text = row.first;
+      const char* const expected = row.second;
       CAPTURE(text);
       const std::string masked = parse_url(text).url.masked();
       CHECK(masked == expected);

@@ -64,8 +64,8 @@ struct Saying {
   BufferPool buffers{limits::buffer_block_bytes};
   test::ManualDeferQueue turns;
   test::Backends backends{1, 1};
-  const http::Settings http;
-  const cluster::KeepaliveSettings keepalive;
+  const http::Settings http{};
+  const cluster::KeepaliveSettings keepalive{};
   std::deque<Door> doors;
   std::set<std::string> refusing;
   int refused = 0;
