@@ -268,6 +268,7 @@ std::string Exchange::learn_endpoint(std::string_view minted) {
   }
   endpoint_learned_ = learned == session::Directory::Learned::added ||
                       learned == session::Directory::Learned::known;
+  if (endpoint_learned_) use_.becomes_stream();
   opened_session_ = session;
   to_be_stored_ = endpoint_learned_ && context_.store != nullptr;
   return session;

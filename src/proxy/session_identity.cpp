@@ -88,7 +88,7 @@ void SessionIdentity::end(std::string_view session, TimePoint now) {
 
 void SessionIdentity::end_stream(std::string_view session, TimePoint now) {
   if (seals()) pool_.tombstones.add(session, now);
-  pool_.endpoint_sessions.forget_unused(session);
+  pool_.endpoint_sessions.forget_unless_streaming(session);
 }
 
 session::Directory& SessionIdentity::directory_of(const mcp::Message& message) const {

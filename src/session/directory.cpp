@@ -188,6 +188,20 @@ void Directory::forget(std::string_view id) {
   ++shard.forgotten;
 }
 
+template <class Change>
+void Directory::change(std::string_view id, Change change) {
+  Shard& shard = shards_[shard_of(id)];
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.sessions.find(id);
+  if (found != shard.sessions.end() && !found->second.forgotten) change(found->second);
+}
+
+void Directory::forget_unless_streaming(std::string_view id) {
+  bool streaming = false;
+  change(id, [&streaming](const Entry& entry) { streaming = entry.streams > 0; });
+  if (!streaming) forget(id);
+}
+
 void Directory::forget_unused(std::string_view id) {
   Shard& shard = shards_[shard_of(id)];
   const std::lock_guard lock(shard.mutex);
@@ -250,14 +264,6 @@ SessionInfo Directory::info_of(const Entry& entry, TimePoint now) const {
   info.in_flight = entry.open - entry.streams;
   info.streams = entry.streams;
   return info;
-}
-
-template <class Change>
-void Directory::change(std::string_view id, Change change) {
-  Shard& shard = shards_[shard_of(id)];
-  const std::lock_guard lock(shard.mutex);
-  const auto found = shard.sessions.find(id);
-  if (found != shard.sessions.end() && !found->second.forgotten) change(found->second);
 }
 
 void Directory::confirm(std::string_view id) {

@@ -105,6 +105,8 @@ class Directory {
   SessionUse begin_use(std::string_view id, TimePoint now);
   // Drops a session, also while it is in use.
   void forget(std::string_view id);
+  // The same, unless a stream of it is open; requests that still use it may finish.
+  void forget_unless_streaming(std::string_view id);
   // The same, unless something still uses it.
   void forget_unused(std::string_view id);
   // Forgets sessions that had nothing open since `now - idle`, and returns them; at most

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { adminJson, logText, pool, startBalancer, stopAll } from './lib/balancer.mjs';
+import { adminJson, logText, pool, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
 import { initialize, post } from './lib/bytes.mjs';
 import { Authority } from './lib/certificates.mjs';
 import { assertFromBackend } from './lib/claims.mjs';
@@ -293,7 +293,8 @@ test('behind Sentinel, sessions go on through a failover and are in the new mast
 });
 
 test('Redis Cluster is refused with a reason, and service goes on', async () => {
-  const redis = await startRedis({ options: { 'cluster-enabled': 'yes' } });
+  const bus = { 'cluster-port': await refusedPort() }; // else one that others may have
+  const redis = await startRedis({ options: { 'cluster-enabled': 'yes', ...bus } });
   const balancer = await start(redis.url);
   await logged(balancer, /store_refused .*reason="Redis Cluster is not supported: /);
   await assertServes(balancer);

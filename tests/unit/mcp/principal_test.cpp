@@ -36,7 +36,9 @@ bool same(const std::string& one, const std::string& other) {
   Principals principals({new_key});
   const bool fits = principals.fits(principals.of(one), other);
   CHECK(fits == (principals.of(one) == principals.of(other)));
-  CHECK(fits == (std::string(principals.identity(one)) == principals.identity(other)));
+  const std::string first(principals.identity(one));
+  const std::string second(principals.identity(other));
+  CHECK(fits == (first == second));
   return fits;
 }
 

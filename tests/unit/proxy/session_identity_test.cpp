@@ -169,6 +169,7 @@ TEST_SUITE("proxy/session_identity") {
     session::SessionUse use;
     const TimePoint now = balancer.now;
     balancer.pool.endpoint_sessions.learn(session, {balancer.backend("a").id()}, now, use);
+    use.becomes_stream();
     balancer.ids.end_stream(session, now);
     CHECK(balancer.find(session, "", true) == Found::known);
     use.end();
