@@ -20,7 +20,7 @@ struct Settings {
   // backends' own session timeout.
   milliseconds idle_timeout{30 * 60 * 1000};
   OnBackendLoss on_backend_loss = OnBackendLoss::reestablish;  // not built yet: as not_found
-  OnUnknown on_unknown = OnUnknown::ask;                       // not built yet: as not_found
+  OnUnknown on_unknown = OnUnknown::ask;  // of a session that neither memory nor store knows
   int max_per_backend = 0;                                     // 0: no cap
   bool delete_on_expiry = true;  // at the owner
   Bind bind = Bind::none;  // authorization: a session answers only to who opened it
