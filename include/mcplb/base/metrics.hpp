@@ -45,6 +45,9 @@ enum class Limit : std::uint8_t {
   asks_rate,
   asked_backends,
   ask_reply_bytes,
+  session_openings,
+  session_journal,
+  session_moves,
   count_
 };
 const char* to_string(Limit limit);
