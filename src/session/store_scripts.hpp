@@ -36,8 +36,8 @@ return {'present', unpack(redis.call('HGETALL', KEYS[1]))}
 )");
 
 // ARGV: id, ttl, instance, owner, generation, created, path, host, protocol, principal,
-// backend_session, "whole" or "seen" or "seen, and movable", fields at most, how many fields to take off, these, then names
-// and values of what it takes to open the session again.
+// backend_session, then "whole" or "seen" or "seen, and movable", fields at most, how many fields
+// to take off, these, then names and values of what it takes to open the session again.
 inline const redis::Script put(R"(
 if redis.call('EXISTS', KEYS[2]) == 1 then return {'deleted'} end
 local now = redis.call('TIME')[1]
