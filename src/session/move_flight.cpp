@@ -137,7 +137,7 @@ Mover::Flight::Early Mover::Flight::read_record(Store::Found::State state,
     return result_of(Outcome::lost, "it was deleted meanwhile");
   }
   if (state == Store::Found::State::absent) return std::nullopt;
-  const BackendId owner = facts_of(record, scope_.dispatcher.pool()).owner;
+  const BackendId owner = facts_of(record, scope_.dispatcher.view()).owner;
   const bool elsewhere = record.generation == query_.generation && owner != BackendId::none &&
                          owner != query_.from;
   if (record.generation > query_.generation || elsewhere) return adopt(record);
@@ -146,7 +146,7 @@ Mover::Flight::Early Mover::Flight::read_record(Store::Found::State state,
 
 MoveResult Mover::Flight::adopt(const StoredRecord& record) {
   adopted_ = true;
-  const Facts facts = facts_of(record, scope_.dispatcher.pool());
+  const Facts facts = facts_of(record, scope_.dispatcher.view());
   const TimePoint now = mover_.timers_.now();
   SessionUse use;
   const auto learned = directory().learn(query_.session, facts, now, use);

@@ -56,9 +56,11 @@ elseif ARGV[9] ~= '' and (not known[3] or known[3] == '') then
 end
 local first = 15 + tonumber(ARGV[14])
 for i = 15, first - 1 do redis.call('HDEL', KEYS[1], ARGV[i]) end
-local more = (#ARGV - first + 1) / 2
-if more > 0 and redis.call('HLEN', KEYS[1]) + more <= tonumber(ARGV[13]) then
-  redis.call('HSET', KEYS[1], unpack(ARGV, first))
+for i = first, #ARGV, 2 do
+  if redis.call('HLEN', KEYS[1]) < tonumber(ARGV[13])
+      or redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  end
 end
 redis.call('HSET', KEYS[1], 'last_seen', now)
 redis.call('EXPIRE', KEYS[1], ARGV[2])

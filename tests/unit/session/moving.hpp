@@ -177,7 +177,7 @@ struct Balancer {
   // A session whose owner is `a`.
   void open(const std::string& id, mcp::Opening opening = {initialize_body, "2025-06-18",
                                                             capabilities_text}) {
-    Facts facts{pool.find("a")->id(), 1, 77, {"/mcp", "h", "2025-06-18"}};
+    Facts facts{pool.view()->find("a")->id(), 1, 77, {"/mcp", "h", "2025-06-18"}};
     SessionUse use;
     directory.learn(id, facts, net.clock.now(), use);
     if (!opening.initialize.empty()) directory.set_opening(id, std::move(opening));
@@ -187,7 +187,7 @@ struct Balancer {
     query.session = id;
     query.directory = &directory;
     query.generation = 1;
-    query.from = pool.find("a")->id();
+    query.from = pool.view()->find("a")->id();
     query.target = "/mcp?k=1";
     query.host = "mcp.example";
     query.fields = "Authorization: Bearer t\r\nX-Forwarded-For: 9.9.9.9\r\n";
