@@ -93,9 +93,9 @@ inline constexpr std::size_t session_places_max = 1024;
 inline constexpr std::size_t session_place_bytes_max = 2 * 1024;
 // The name of a revision that a client says it speaks.
 inline constexpr std::size_t session_protocol_bytes_max = 32;
-// What is kept to open one session again elsewhere: how it was opened, and what its client has asked
-// the server to remember. Beyond the first it cannot be opened again, beyond the second it is opened
-// without what was too much.
+// What is kept to open one session again elsewhere: how it was opened, and what its client has
+// asked the server to remember. Beyond the first it cannot be opened again, beyond the second it is
+// opened without what was too much.
 inline constexpr std::size_t session_opening_bytes_max = 10 * 1024;
 inline constexpr std::size_t session_journal_bytes_max = 3 * 1024;
 inline constexpr std::size_t session_subscriptions_max = 32;

@@ -53,8 +53,8 @@ inline bool changes_journal(Method method) {
          method == Method::resources_unsubscribe;
 }
 // What a request changes that its owner has served well. True when the journal is another now.
-// `body` is the request's, a single JSON-RPC message. What is beyond limits::session_subscriptions_max
-// or session_journal_bytes_max is not kept, and counted.
+// `body` is the request's, a single JSON-RPC message. What is beyond session_subscriptions_max or
+// session_journal_bytes_max (of limits) is not kept, and counted.
 bool journal_note(Journal& journal, Method method, std::string_view body);
 
 // The URI that a resources/subscribe or resources/unsubscribe names; empty for anything else.
