@@ -50,8 +50,8 @@ Task<Next> Exchange::forward_reply() {
   settings.ends_on_stop = request_.head.method != http::Method::post ||
                           message_.method == mcp::Method::subscriptions_listen;
   settings.trailers = request_.head.accepts_trailers;
-  settings.heartbeat = pool_->shared.forward.heartbeat;
-  settings.stream_idle = pool_->shared.forward.stream_idle;
+  settings.heartbeat = pool_->forward.heartbeat;
+  settings.stream_idle = pool_->forward.stream_idle;
   if (settings.event_stream) {
     release(request_.body);  // streams stay open for hours
     use_.becomes_stream();
@@ -65,7 +65,7 @@ Task<Next> Exchange::forward_reply() {
   std::optional<EndpointTap> tap;
   const bool may_announce = message_.kind == mcp::Kind::stream && message_.session.empty() &&
                             settings.event_stream && head.status == 200;
-  if (may_announce && pool_->shared.session.identity != session::Identity::none) {
+  if (may_announce && pool_->session.identity != session::Identity::none) {
     std::string prefix = route_->match.strip_prefix ? route_->match.path : std::string();
     if (prefix.ends_with('/')) prefix.pop_back();
     tap.emplace(std::move(prefix),

@@ -15,9 +15,8 @@ using http::Name;
 
 // In the memory of this process. A session that is not there may be looked up elsewhere.
 std::optional<LocalReply> Exchange::find_owner() {
-  const SharedPool& shared = pool_->shared;
   const bool routed_by_session = !message_.session.empty() && message_.era == mcp::Era::legacy &&
-                                 shared.session.identity != session::Identity::none;
+                                 pool_->session.identity != session::Identity::none;
   if (pool_->identity.names_unchecked_session(request_.head, message_)) {
     return LocalReply{Reason::session_unknown, "", {}};
   }
@@ -127,7 +126,7 @@ std::optional<LocalReply> Exchange::learn() {
   name_reply_session();
   const std::string_view minted_id = head.fields.get(Name::mcp_session_id);
   const bool minted = good && message_.opens_session() && message_.era == mcp::Era::legacy &&
-                      shared.session.identity != session::Identity::none && !minted_id.empty();
+                      pool_->session.identity != session::Identity::none && !minted_id.empty();
   if (!minted) return std::nullopt;
   if (!mcp::is_session_id(minted_id) || head.fields.count(Name::mcp_session_id) > 1) {
     return LocalReply{Reason::backend_lost, "the backend minted an invalid session id",
