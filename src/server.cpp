@@ -8,12 +8,12 @@
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/log.hpp"
-#include "mcplb/base/random.hpp"
 #include "mcplb/cluster/health.hpp"
 #include "mcplb/cluster/membership.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
+#include "policy.hpp"
 #include "session_upkeep.hpp"
 #include "session_views.hpp"
 #include "tls_setup.hpp"
@@ -25,23 +25,6 @@ namespace {
 // How often the end of a graceful stop is looked for.
 constexpr milliseconds stop_poll{50};
 
-std::vector<proxy::Route> routes_of(const config::Settings& settings) {
-  std::vector<proxy::Route> routes;
-  for (std::size_t i = 0; i < settings.pools.size(); ++i) {
-    for (const proxy::RouteSettings& match : settings.pools[i].routes) {
-      routes.push_back({match, i});
-    }
-  }
-  return routes;
-}
-
-// For bindings when the operator gave no secret: they end with the process.
-std::string key_of_this_process() {
-  std::string key;
-  for (int i = 0; i < 4; ++i) key += std::to_string(secret_random64()) + ' ';
-  return key;
-}
-
 }  // namespace
 
 // In the order of construction; destroyed in reverse.
@@ -49,7 +32,6 @@ struct Server::State {
   explicit State(config::Settings given)
       : settings(std::move(given)),
         membership(registry, membership_hooks()),
-        shared(settings.client, settings.http, routes_of(settings)),
         control(limits::buffer_block_bytes),
         resolver(control),
         session_views(shared, registry),
@@ -71,10 +53,13 @@ struct Server::State {
   Nursery nursery;                        // of the control loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
   std::unique_ptr<net::Acceptor> admin_acceptor;
+  http::Settings http;  // of the admin API
+  const std::string own_secret = policy_secret_of_this_process();
   bool ready = false;
   bool stopping = false;
   TimePoint started_at = monotonic_ms();
 
+  void publish(const config::Settings& next);
   cluster::Membership::Hooks membership_hooks();
   bool prepare(cluster::Backend& backend, std::string& message);
   admin::View admin_view();
@@ -91,18 +76,23 @@ struct Server::State {
 
 Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::move(settings))) {
   State& state = *state_;
-  state.shared.secrets = state.settings.secrets;
   state.shared.store = state.settings.store;
   state.shared.instance = state.settings.instance;
-  if (state.shared.secrets.empty()) state.shared.secrets.push_back(key_of_this_process());
   for (const config::PoolSettings& pool : state.settings.pools) {
     state.shared.pools.push_back(std::make_unique<proxy::SharedPool>(
-        pool.cluster, pool.sessions, pool.forward, state.registry));
+        pool.cluster, pool.sessions.idle_timeout, state.registry));
     state.membership.add(state.shared.pools.back()->pool);
   }
+  state.publish(state.settings);
 }
 
 Server::~Server() = default;
+
+// Every pool of `next` is in shared.pools.
+void Server::State::publish(const config::Settings& next) {
+  http = next.http;
+  shared.policy.set(make_policy(next, shared.pools, *shared.policy.get(), own_secret));
+}
 
 bool Server::start(std::string& message) {
   State& state = *state_;
@@ -220,7 +210,7 @@ bool Server::State::listen_admin(std::string& message) {
       net::Acceptor::listen(control, listener, [this](net::Acceptor::Accepted connection) {
         auto stream = net::adopt_socket(control, connection.fd, connection.peer);
         if (!stream || nursery.size() >= limits::admin_connections_max) return;
-        nursery.spawn(wire::serve_connection(control, std::move(*stream), shared.http, admin));
+        nursery.spawn(wire::serve_connection(control, std::move(*stream), http, admin));
       });
   if (!acceptor) {
     message = "cannot listen on admin.address " + listener.address + ": " + acceptor.error().what;

@@ -17,27 +17,27 @@ SessionUpkeep::StoreLink::StoreLink(net::Loop& loop, net::Resolver& resolver, Nu
 namespace {
 
 // The directory goes by the ids that clients know.
-std::function<std::string(std::string_view)> id_at_backend(const proxy::SharedPool& pool) {
-  if (pool.session.identity != session::Identity::sealed) return {};
+std::function<std::string(std::string_view)> id_at_backend(session::Identity identity) {
+  if (identity != session::Identity::sealed) return {};
   return [](std::string_view sealed) { return std::string(mcp::Seal::inside(sealed)); };
 }
 
 }  // namespace
 
-SessionUpkeep::PoolUpkeep::PoolUpkeep(SessionUpkeep& upkeep, const proxy::SharedPool& pool,
-                                      const http::Settings& http)
-    : shared(pool),
-      dispatcher(upkeep.loop_, upkeep.resolver_, pool.pool, http),
+SessionUpkeep::PoolUpkeep::PoolUpkeep(SessionUpkeep& upkeep, const proxy::PoolPolicy& policy)
+    : shared(*policy.shared),
+      settings(policy.session),
+      dispatcher(upkeep.loop_, upkeep.resolver_, shared.pool, upkeep.http_),
       farewells(upkeep.nursery_, upkeep.loop_.timers(),
                 [this](cluster::Backend& backend, Deadline deadline) {
                   return dispatcher.connect(backend, deadline);
                 }),
-      sweeper({.pool = pool.pool,
-               .settings = pool.session,
-               .sessions = pool.sessions,
-               .endpoint_sessions = pool.endpoint_sessions,
+      sweeper({.pool = shared.pool,
+               .settings = settings,
+               .sessions = shared.sessions,
+               .endpoint_sessions = shared.endpoint_sessions,
                .store = upkeep.link_ ? &upkeep.link_->store : nullptr,
-               .id_at_backend = id_at_backend(pool)},
+               .id_at_backend = id_at_backend(settings.identity)},
               farewells, upkeep.nursery_, upkeep.loop_.timers()) {}
 
 SessionUpkeep::SessionUpkeep(net::Loop& loop, net::Resolver& resolver, Nursery& nursery,
@@ -49,8 +49,10 @@ SessionUpkeep::SessionUpkeep(net::Loop& loop, net::Resolver& resolver, Nursery& 
     channel_ = session::Store::channel(shared.store->prefix);
     link_ = std::make_unique<StoreLink>(loop, resolver, nursery, shared);
   }
-  for (const auto& pool : shared.pools)
-    pools_.push_back(std::make_unique<PoolUpkeep>(*this, *pool, shared.http));
+  const auto policy = shared.policy.get();
+  http_ = policy->http;
+  for (const proxy::PoolPolicy& pool : policy->pools)
+    pools_.push_back(std::make_unique<PoolUpkeep>(*this, pool));
 }
 
 void SessionUpkeep::start() {
@@ -59,6 +61,19 @@ void SessionUpkeep::start() {
   if (!link_) return;
   link_->client.start([this] { on_store_connected(); });
   link_->subscriber.start(channel_, *this);
+}
+
+void SessionUpkeep::take_over(const proxy::Policy& policy) {
+  http_ = policy.http;
+  for (std::size_t i = 0; i < policy.pools.size(); ++i) {
+    if (i == pools_.size()) {
+      pools_.push_back(std::make_unique<PoolUpkeep>(*this, policy.pools[i]));
+      pools_.back()->sweeper.start();
+      continue;
+    }
+    pools_[i]->settings = policy.pools[i].session;
+    pools_[i]->sweeper.settings_changed();
+  }
 }
 
 admin::StoreHealth SessionUpkeep::store_health() const {

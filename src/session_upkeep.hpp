@@ -31,6 +31,8 @@ class SessionUpkeep final : private redis::Subscriber::Listener {
   SessionUpkeep& operator=(const SessionUpkeep&) = delete;
 
   void start();
+  // Takes over a changed policy, and cares for the pools that are new in it. After start().
+  void take_over(const proxy::Policy& policy);
   admin::StoreHealth store_health() const;
   // The control loop's; null without one.
   session::Store* store() const { return link_ ? &link_->store : nullptr; }
@@ -46,8 +48,9 @@ class SessionUpkeep final : private redis::Subscriber::Listener {
   };
   // One pool's, as the control loop cares for it.
   struct PoolUpkeep {
-    PoolUpkeep(SessionUpkeep& upkeep, const proxy::SharedPool& pool, const http::Settings& http);
+    PoolUpkeep(SessionUpkeep& upkeep, const proxy::PoolPolicy& policy);
     const proxy::SharedPool& shared;
+    session::Settings settings;  // overwritten when the policy changes
     cluster::Dispatcher dispatcher;
     session::Farewells farewells;
     session::Sweeper sweeper;
@@ -63,7 +66,8 @@ class SessionUpkeep final : private redis::Subscriber::Listener {
   Nursery& nursery_;
   std::string channel_;
   std::unique_ptr<StoreLink> link_;  // none without a store
-  std::vector<std::unique_ptr<PoolUpkeep>> pools_;
+  http::Settings http_;              // overwritten when the policy changes
+  std::vector<std::unique_ptr<PoolUpkeep>> pools_;  // in the order of Policy::pools
 };
 
 }  // namespace mcplb

@@ -13,7 +13,7 @@
 namespace mcplb {
 
 Worker::Worker(const proxy::SharedState& shared)
-    : loop_(std::max(limits::buffer_block_bytes, shared.http.head_bytes_max)),
+    : loop_(std::max(limits::buffer_block_bytes, shared.policy.get()->http.head_bytes_max)),
       proxy_(loop_, shared) {}
 
 Worker::~Worker() { stop(); }

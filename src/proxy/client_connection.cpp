@@ -30,12 +30,12 @@ ClientConnection::ClientConnection(Context& context, std::unique_ptr<net::Stream
     : context_(context),
       stream_(std::move(stream)),
       client_(std::move(client)),
-      reader_(*stream_, context.shared.http),
+      reader_(*stream_, context.http),
       count_(worker_load, context.shared.connections),
       idle_(*stream_) {}
 
 Task<void> ClientConnection::run() {
-  if (count_.total() > context_.shared.client.client_connections_max) {
+  if (count_.total() > context_.client.client_connections_max) {
     count_limit_hit(Limit::client_connections);
     count_.leave_process();
     Scratch unread;
@@ -48,7 +48,7 @@ Task<void> ClientConnection::run() {
   while (open) {
     if (stream_->unread().empty()) {
       if (context_.stopping) co_return;
-      const milliseconds patience = context_.shared.client.client_idle_timeout;
+      const milliseconds patience = context_.client.client_idle_timeout;
       context_.idle_connections.push_back(idle_);
       auto begun = co_await stream_->more(context_.loop.timers().in(patience));
       idle_.unlink();
@@ -61,6 +61,7 @@ Task<void> ClientConnection::run() {
 
 // False when the connection ends with this request.
 Task<bool> ClientConnection::serve_one() {
+  context_.refresh();
   BorrowedScratch borrowed(context_.scratch);
   Scratch& scratch = borrowed.get();
   const http::RequestHead& head = scratch.request.head;
@@ -71,7 +72,7 @@ Task<bool> ClientConnection::serve_one() {
     co_return false;
   }
   if (!*taken) {
-    const Deadline head_by = context_.loop.timers().in(context_.shared.client.head_timeout);
+    const Deadline head_by = context_.loop.timers().in(context_.client.head_timeout);
     auto read = co_await reader_.read_head(scratch.request, head_by);
     if (!read) {
       const LocalReply reply = reply_to_bad_request(read.error());
@@ -79,12 +80,13 @@ Task<bool> ClientConnection::serve_one() {
       co_return false;
     }
   }
-  const Route* route =
-      context_.shared.router.find(client_.listener, head.authority, head.path);
+  // Routes live as long as their router, which a change of the policy replaces.
+  const std::shared_ptr<const Router> router = context_.router;
+  const Route* route = router->find(client_.listener, head.authority, head.path);
   if (!reader_.take_body(scratch.request)) {
     const ForwardSettings defaults;
     const ForwardSettings& forward =
-        route == nullptr ? defaults : context_.shared.pools[route->pool]->forward;
+        route == nullptr ? defaults : context_.pools[route->pool]->forward;
     auto read = co_await reader_.read_body(scratch.request, forward.request_body);
     if (!read) {
       const LocalReply reply = reply_to_bad_request(read.error());
@@ -122,7 +124,7 @@ Task<void> ClientConnection::refuse(Scratch& scratch, const Route* route, LocalR
   record.message = &scratch.message;
   record.request_id = scratch.request_id;
   record.client = client_.ip;
-  if (route != nullptr) record.pool = context_.shared.pools[route->pool]->pool.name();
+  if (route != nullptr) record.pool = context_.pools[route->pool]->shared.pool.name();
   record.http_method = head.method_text;
   record.status = status_of(reply.reason);
   record.reason = reply.reason;

@@ -33,16 +33,15 @@
 
 namespace mcplb::proxy {
 
-// One pool as one worker serves it.
+struct Context;
+
+// One pool as one worker serves it. Lives as long as the worker.
 struct PoolContext {
-  PoolContext(const SharedPool& shared_pool, net::Loop& loop, net::Resolver& resolver,
-              const SharedState& state)
-      : shared(shared_pool),
-        dispatcher(loop, resolver, shared_pool.pool, state.http),
-        identity(shared_pool, state.secrets),
-        lookup_scope{dispatcher, shared_pool.session, shared_pool.store_scope} {}
+  PoolContext(Context& context, const PoolPolicy& policy);
 
   const SharedPool& shared;
+  session::Settings session;  // these two are overwritten when the policy changes
+  ForwardSettings forward;
   cluster::Dispatcher dispatcher;
   SessionIdentity identity;
   session::LookupScope lookup_scope;
@@ -114,10 +113,23 @@ class IdleConnection final : public ListNode {
 struct Context {
   Context(net::Loop& worker_loop, const SharedState& shared_state);
 
+  // Takes over what was published since, when a request or a connection begins.
+  void refresh() {
+    if (policy.refresh()) take_over_policy();
+  }
+
   net::Loop& loop;
   const SharedState& shared;
+  Subscription<Policy> policy;
+  // The policy as this worker acts on it. Overwritten in place, so that what refers to them goes on
+  // with the new values.
+  ClientSettings client;
+  http::Settings http;
+  net::Networks trusted;  // of client.trusted_proxies
+  std::vector<std::string> secrets;
+  std::shared_ptr<const Router> router;  // who keeps a Route keeps this, too
   net::Resolver resolver;
-  std::vector<std::unique_ptr<PoolContext>> pools;  // in the order of the configuration
+  std::vector<std::unique_ptr<PoolContext>> pools;  // in the order of Policy::pools
   mcp::Classifier classifier;
   ScratchStore scratch;
   OpenStreams streams;
@@ -130,6 +142,9 @@ struct Context {
   session::Mover mover;
   bool stopping = false;    // replies say Connection: close, idle connections end
   Nursery nursery;          // connections and orphans; dies first, they use all of the above
+
+ private:
+  void take_over_policy();
 };
 
 }  // namespace mcplb::proxy

@@ -20,7 +20,7 @@ Exchange::Exchange(Context& context, const ClientInfo& client, net::Stream& stre
       stream_(stream),
       scratch_(scratch),
       client_ip_(client.trusted ? forwarded_client(scratch.request.head.fields,
-                                                   context.shared.trusted, client.ip)
+                                                   context.trusted, client.ip)
                                 : std::string_view(client.ip)),
       request_(scratch.request),
       message_(scratch.message),
@@ -115,7 +115,7 @@ void Exchange::rank_candidates() {
   cluster::Backend* const first = pinned();
   const bool usable = std::find(order.begin(), order.end(), first) != order.end();
   const bool use_pin = first != nullptr && usable;
-  const int cap = pool_->shared.session.max_per_backend;
+  const int cap = pool_->session.max_per_backend;
   const bool capped = cap > 0 && message_.opens_session();
   const auto add = [&](cluster::Backend* backend) {
     const bool full = capped && backend->sessions() >= cap;

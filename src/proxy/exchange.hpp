@@ -158,6 +158,7 @@ class Exchange {
   std::optional<session::Refusal> passed_reply_;  // the client's as it is
   const char* owner_gone_ = nullptr;  // why: the session has to move before it can be served
   bool owner_may_answer_ = false;     // all the same, when it cannot move
+  bool tells_move_ = false;           // the client's reply does
   bool owner_forgot_ = false;         // the owner lives and does not know the session
   HeldContent held_;                  // of the reply, read to see what it says
   bool ended_at_boundary_ = false;    // the event stream that was relayed last

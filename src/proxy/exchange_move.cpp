@@ -85,7 +85,7 @@ bool Exchange::is_alone() const {
 Task<std::optional<LocalReply>> Exchange::leave_owner() {
   const char* const why = std::exchange(owner_gone_, nullptr);
   const bool may_move = !message_.endpoint_session && message_.era == mcp::Era::legacy;
-  const session::OnBackendLoss policy = pool_->shared.session.on_backend_loss;
+  const session::OnBackendLoss policy = pool_->session.on_backend_loss;
   if (policy == session::OnBackendLoss::reroute && may_move && !owner_drains()) {
     co_return reroute();
   }
@@ -172,7 +172,8 @@ Outcome Exchange::outcome_so_far() const {
 bool Exchange::may_say_unknown() const {
   const int status = backend_reply().status;
   return (status == 400 || status == 404) && owned() && !message_.endpoint_session &&
-         message_.era == mcp::Era::legacy && message_.kind != mcp::Kind::del;
+         message_.era == mcp::Era::legacy && message_.kind != mcp::Kind::del &&
+         pool_->session.on_backend_loss != session::OnBackendLoss::not_found;
 }
 
 // Reads such a reply to see what it says. If it is for the client, the relay begins with what was
@@ -208,7 +209,7 @@ Task<void> Exchange::hold_reply() {
 bool Exchange::is_session_stream(const RelaySettings& settings) const {
   return settings.event_stream && message_.kind == mcp::Kind::stream && owned() &&
          !message_.endpoint_session && message_.era == mcp::Era::legacy &&
-         pool_->shared.session.on_backend_loss == session::OnBackendLoss::reestablish;
+         pool_->session.on_backend_loss == session::OnBackendLoss::reestablish;
 }
 
 // Between two events, because the client would take half an event and the next for one. When only

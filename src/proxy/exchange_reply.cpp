@@ -33,6 +33,7 @@ void Exchange::build_client_head(ClientFraming framing, bool close) {
   forwarding.request_id = request_id_;
   forwarding.session = client_session_;
   forwarding.set_cookie = cookie;
+  forwarding.moved = tells_move_;
   forwarding.close = close;
   forwarding.client_minor_version = request_.head.minor_version;
   append_client_head(scratch_.client_head, backend_reply(), forwarding);
@@ -45,8 +46,8 @@ RelaySettings Exchange::relay_settings(ClientFraming framing) const {
   settings.ends_on_stop = request_.head.method != http::Method::post ||
                           message_.method == mcp::Method::subscriptions_listen;
   settings.trailers = request_.head.accepts_trailers;
-  settings.heartbeat = pool_->shared.forward.heartbeat;
-  settings.stream_idle = pool_->shared.forward.stream_idle;
+  settings.heartbeat = pool_->forward.heartbeat;
+  settings.stream_idle = pool_->forward.stream_idle;
   return settings;
 }
 
@@ -90,7 +91,7 @@ Task<RelayEnd> Exchange::relay_body(const RelaySettings& settings) {
   std::optional<EndpointTap> tap;
   const bool may_announce = message_.kind == mcp::Kind::stream && message_.session.empty() &&
                             settings.event_stream && head.status == 200;
-  if (may_announce && pool_->shared.session.identity != session::Identity::none) {
+  if (may_announce && pool_->session.identity != session::Identity::none) {
     std::string prefix = route_->match.strip_prefix ? route_->match.path : std::string();
     if (prefix.ends_with('/')) prefix.pop_back();
     tap.emplace(std::move(prefix),

@@ -15,9 +15,8 @@ using http::Name;
 
 // In the memory of this process. A session that is not there may be looked up elsewhere.
 std::optional<LocalReply> Exchange::find_owner() {
-  const SharedPool& shared = pool_->shared;
   const bool routed_by_session = !message_.session.empty() && message_.era == mcp::Era::legacy &&
-                                 shared.session.identity != session::Identity::none;
+                                 pool_->session.identity != session::Identity::none;
   if (pool_->identity.names_unchecked_session(request_.head, message_)) {
     return LocalReply{Reason::session_unknown, "", {}};
   }
@@ -48,6 +47,7 @@ std::optional<LocalReply> Exchange::find_owner() {
 
 void Exchange::take_named(SessionIdentity::Named named) {
   use_ = std::move(named.use);
+  tells_move_ = tells_move_ || use_.first_since_move();
   // One that has moved has another id at its owner than the one that it was opened with.
   backend_session_ = use_.backend_session().empty() ? named.backend_session : use_.backend_session();
 }
@@ -126,7 +126,7 @@ std::optional<LocalReply> Exchange::learn() {
   name_reply_session();
   const std::string_view minted_id = head.fields.get(Name::mcp_session_id);
   const bool minted = good && message_.opens_session() && message_.era == mcp::Era::legacy &&
-                      shared.session.identity != session::Identity::none && !minted_id.empty();
+                      pool_->session.identity != session::Identity::none && !minted_id.empty();
   if (!minted) return std::nullopt;
   if (!mcp::is_session_id(minted_id) || head.fields.count(Name::mcp_session_id) > 1) {
     return LocalReply{Reason::backend_lost, "the backend minted an invalid session id",
@@ -143,7 +143,7 @@ std::optional<LocalReply> Exchange::learn() {
   if (learned == session::Directory::Learned::conflict) return session_conflict(id);
   to_be_stored_ = context_.store != nullptr;
   opened_session_ = id;
-  if (shared.session.on_backend_loss == session::OnBackendLoss::reestablish) {
+  if (pool_->session.on_backend_loss == session::OnBackendLoss::reestablish) {
     mcp::Opening opening;
     opening.initialize = request_.body;
     shared.sessions.set_opening(id, std::move(opening));

@@ -31,7 +31,7 @@ Error given_up() {
 }  // namespace
 
 Task<Result<void>> Exchange::obtain_head() {
-  const int tries_max = 1 + pool_->shared.forward.retries;
+  const int tries_max = 1 + pool_->forward.retries;
   const mcp::Repeat licence = licence_of(message_, request_.head.method);
   std::size_t candidate = 0;
   bool fresh = false;
@@ -95,7 +95,7 @@ void Exchange::release_lease() {
 }
 
 Task<Result<void>> Exchange::send_and_await_head() {
-  const Deadline deadline = timers().in(pool_->shared.forward.response_head);
+  const Deadline deadline = timers().in(pool_->forward.response_head);
   sent_us_ = phase_clock_us();
   record_.wait_us = sent_us_ - started_us_;
   net::Slices bytes;

@@ -154,6 +154,7 @@ void append_client_head(std::string& out, const http::ReplyHead& reply,
   append_renamed_session(out, reply.fields, forwarding.session);
   if (!reply.fields.has(Name::date)) http::append_date(out);
   http::append_field(out, "X-Request-Id", forwarding.request_id);
+  if (forwarding.moved) out += "X-Mcplb-Session: moved\r\n";
   if (!forwarding.set_cookie.empty()) http::append_field(out, "Set-Cookie", forwarding.set_cookie);
   if (announces_length) http::append_field(out, "Content-Length", reply.content_length);
   if (forwarding.framing == ClientFraming::chunked) out += "Transfer-Encoding: chunked\r\n";

@@ -40,6 +40,7 @@ struct ReplyForwarding {
   std::string_view request_id;
   std::string_view session;     // what the client calls it; empty: Mcp-Session-Id stays as it is
   std::string_view set_cookie;  // a whole Set-Cookie value, empty: none
+  bool moved = false;           // the session has another owner since the last reply
   bool close = false;           // we close the connection after this reply
   int client_minor_version = 1;
 };

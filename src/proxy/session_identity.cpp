@@ -9,11 +9,16 @@ namespace mcplb::proxy {
 
 using http::Name;
 
-SessionIdentity::SessionIdentity(const SharedPool& pool, const std::vector<std::string>& secrets)
-    : pool_(pool) {
-  if (pool.session.bind == session::Bind::authorization) principals_.emplace(secrets);
-  if (pool.session.identity != session::Identity::sealed) return;
-  const std::string& name = pool.pool.name();
+SessionIdentity::SessionIdentity(const SharedPool& pool, const session::Settings& settings,
+                                 const std::vector<std::string>& secrets)
+    : pool_(pool), identity_(settings.identity), bind_(settings.bind) {
+  set_secrets(secrets);
+}
+
+void SessionIdentity::set_secrets(const std::vector<std::string>& secrets) {
+  if (bind_ == session::Bind::authorization) principals_.emplace(secrets);
+  if (identity_ != session::Identity::sealed) return;
+  const std::string& name = pool_.pool.name();
   seals_.emplace(
       Seals{mcp::Seal(secrets, "session/" + name), mcp::Seal(secrets, "endpoint/" + name)});
 }

@@ -15,16 +15,20 @@
 #include "mcplb/mcp/message.hpp"
 #include "mcplb/mcp/principal.hpp"
 #include "mcplb/mcp/seal.hpp"
-#include "mcplb/proxy/worker_proxy.hpp"
+#include "mcplb/proxy/shared_pool.hpp"
 #include "mcplb/session/directory.hpp"
+#include "mcplb/session/settings.hpp"
 
 namespace mcplb::proxy {
 
 class SessionIdentity {
  public:
   // `pool` outlives this. `secrets` are asked for only when the pool seals or binds.
-  SessionIdentity(const SharedPool& pool, const std::vector<std::string>& secrets);
+  SessionIdentity(const SharedPool& pool, const session::Settings& settings,
+                  const std::vector<std::string>& secrets);
 
+  // The first signs from now on, all verify.
+  void set_secrets(const std::vector<std::string>& secrets);
   bool seals() const { return seals_.has_value(); }
   bool binds() const { return principals_.has_value(); }
   // Whether a server may find another session in the query than the one that find() looks at, or
@@ -71,6 +75,8 @@ class SessionIdentity {
   std::string_view principal(const http::Fields& fields);
 
   const SharedPool& pool_;
+  const session::Identity identity_;
+  const session::Bind bind_;
   std::optional<Seals> seals_;                  // identity: sealed
   std::optional<mcp::Principals> principals_;   // bind: authorization
   std::string joined_;  // several Authorization fields

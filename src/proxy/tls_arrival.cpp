@@ -31,7 +31,7 @@ Task<void> TlsArrival::run() {
   std::optional<ConnectionCount> count;
   count.emplace(worker_load_, context_.shared.connections);
   // A handshake costs more than the answer that it would carry.
-  if (count->total() > context_.shared.client.client_connections_max) {
+  if (count->total() > context_.client.client_connections_max) {
     count_limit_hit(Limit::client_connections);
     co_return;
   }

@@ -10,12 +10,6 @@
 
 namespace mcplb::proxy {
 
-SharedState::SharedState(ClientSettings client_settings, http::Settings http_settings,
-                         std::vector<Route> routes)
-    : client(std::move(client_settings)), http(http_settings), router(std::move(routes)) {
-  for (const std::string& cidr : client.trusted_proxies) trusted.add(cidr);
-}
-
 void set_request_id(Scratch& scratch, bool trusted) {
   const std::string_view given = scratch.request.head.fields.get(http::Name::x_request_id);
   scratch.request_id.clear();
@@ -26,9 +20,18 @@ void set_request_id(Scratch& scratch, bool trusted) {
   }
 }
 
+PoolContext::PoolContext(Context& context, const PoolPolicy& policy)
+    : shared(*policy.shared),
+      session(policy.session),
+      forward(policy.forward),
+      dispatcher(context.loop, context.resolver, shared.pool, context.http),
+      identity(shared, session, context.secrets),
+      lookup_scope{dispatcher, session, shared.store_scope} {}
+
 Context::Context(net::Loop& worker_loop, const SharedState& shared_state)
     : loop(worker_loop),
       shared(shared_state),
+      policy(shared_state.policy),
       resolver(worker_loop),
       streams(worker_loop.timers()),
       store(shared_state.store
@@ -39,8 +42,26 @@ Context::Context(net::Loop& worker_loop, const SharedState& shared_state)
       mover(worker_loop.timers(), nursery, store ? &store->sessions : nullptr,
             shared_state.move_stats),
       nursery(worker_loop) {
-  for (const auto& pool : shared.pools) {
-    pools.push_back(std::make_unique<PoolContext>(*pool, loop, resolver, shared));
+  take_over_policy();
+}
+
+void Context::take_over_policy() {
+  client = policy->client;
+  http = policy->http;
+  trusted = policy->trusted;
+  // A copy of its own: workers that count their requests on one counter slow each other down.
+  router = std::make_shared<const Router>(policy->router);
+  const bool new_secrets = secrets != policy->secrets;
+  secrets = policy->secrets;
+  for (std::size_t i = 0; i < policy->pools.size(); ++i) {
+    const PoolPolicy& next = policy->pools[i];
+    if (i == pools.size()) {
+      pools.push_back(std::make_unique<PoolContext>(*this, next));
+      continue;
+    }
+    pools[i]->session = next.session;
+    pools[i]->forward = next.forward;
+    if (new_secrets) pools[i]->identity.set_secrets(secrets);
   }
 }
 
@@ -58,10 +79,11 @@ void WorkerProxy::start() {
 void WorkerProxy::serve(const net::Acceptor::Accepted& accepted, const Listener& listener) {
   auto stream = net::adopt_socket(context_->loop, accepted.fd, accepted.peer);
   if (!stream) return;
+  context_->refresh();
   ClientInfo client;
   client.ip = accepted.peer.ip_text();
   client.listener = listener.name;
-  client.trusted = context_->shared.trusted.contains(accepted.peer);
+  client.trusted = context_->trusted.contains(accepted.peer);
   client.https = listener.tls != nullptr;
   if (client.https) {
     context_->nursery.spawn(std::make_unique<TlsArrival>(*context_, std::move(*stream),

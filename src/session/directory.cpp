@@ -43,6 +43,7 @@ SessionUse::SessionUse(SessionUse&& other) noexcept
       owner_(other.owner_),
       generation_(other.generation_),
       unverified_(other.unverified_),
+      first_since_move_(other.first_since_move_),
       protocol_known_(other.protocol_known_),
       stream_(other.stream_),
       principal_(other.principal_),
@@ -57,6 +58,7 @@ SessionUse& SessionUse::operator=(SessionUse&& other) noexcept {
   owner_ = other.owner_;
   generation_ = other.generation_;
   unverified_ = other.unverified_;
+  first_since_move_ = other.first_since_move_;
   protocol_known_ = other.protocol_known_;
   stream_ = other.stream_;
   principal_ = other.principal_;
@@ -77,7 +79,7 @@ void SessionUse::becomes_stream() {
 Directory::Directory(cluster::Registry& registry)
     : registry_(registry),
       openings_(std::make_unique<Openings>()),
-      counts_(std::make_unique<Counts[]>(limits::backends_max + 1)),
+      counts_(std::make_unique<Counts[]>(limits::backends_known_max + 1)),
       page_key_(secret_random64()) {}
 
 Directory::~Directory() {
@@ -137,6 +139,7 @@ void Directory::take_facts(Entry& entry, const Facts& facts, std::uint16_t place
     if (facts.principal) extra_of(entry).principal = facts.principal;
   }
   if (!older) {
+    entry.move_untold = !added && facts.generation > entry.generation;
     count(facts.owner, 1);
     set_owner(entry, facts);
     entry.created_s = facts.created_s;
@@ -167,6 +170,8 @@ SessionUse Directory::begin(std::size_t shard, Map::value_type& session, TimePoi
   use.generation_ = entry.generation;
   use.unverified_ = entry.epoch != epoch_.load(std::memory_order_relaxed);
   use.protocol_known_ = entry.protocol_known;
+  use.first_since_move_ = entry.move_untold;
+  entry.move_untold = false;
   if (entry.extra != nullptr) {
     use.principal_ = entry.extra->principal;
     use.backend_session_ = entry.extra->backend_session;

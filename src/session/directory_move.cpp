@@ -117,6 +117,7 @@ bool Directory::finish_move(std::string_view id, const Facts& now_owned) {
     set_owner(entry, now_owned);
     entry.epoch = epoch_.load(std::memory_order_relaxed);
     entry.stored_s = 0;
+    entry.move_untold = true;
     moved = true;
   });
   abandon_move(id);

@@ -21,7 +21,7 @@ constexpr std::string_view deleted_verb = "deleted ";
 constexpr std::string_view expired_verb = "expired ";
 constexpr std::string_view moved_verb = "moved ";
 
-std::int64_t idle_s(const StoreScope& scope) { return (scope.idle.count() + 999) / 1000; }
+std::int64_t idle_s(const StoreScope& scope) { return (scope.idle.load().count() + 999) / 1000; }
 std::string ttl_s(const StoreScope& scope) { return std::to_string(idle_s(scope) + grace_s); }
 
 Error not_understood() {

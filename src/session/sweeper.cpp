@@ -20,12 +20,19 @@ constexpr int lock_rounds = 4;
 
 Sweeper::Sweeper(Swept swept, Farewells& farewells, Nursery& nursery, net::Timers& timers)
     : swept_(std::move(swept)),
-      scope_{swept_.pool.name(), swept_.settings.idle_timeout},
-      pause_(std::clamp(scope_.idle / 4, pause_shortest, pause_longest)),
-      interval_(std::min(scope_.idle / 4, renewal_longest)),
+      scope_{swept_.pool.name()},
       farewells_(farewells),
       nursery_(nursery),
-      timers_(timers) {}
+      timers_(timers) {
+  settings_changed();
+}
+
+void Sweeper::settings_changed() {
+  const milliseconds idle = swept_.settings.idle_timeout;
+  scope_.idle = idle;
+  pause_ = std::clamp(idle / 4, pause_shortest, pause_longest);
+  interval_ = std::min(idle / 4, renewal_longest);
+}
 
 void Sweeper::start() {
   timers_.arm(*this, timers_.in(pause_));

@@ -6,6 +6,11 @@
 
 namespace mcplb::session {
 
+void Tombstones::set_lifetime(milliseconds lifetime) {
+  const std::lock_guard lock(mutex_);
+  lifetime_ = lifetime;
+}
+
 void Tombstones::add(std::string_view id, TimePoint now) {
   const std::uint64_t hash = hash64(id);
   const std::lock_guard lock(mutex_);

@@ -1,4 +1,4 @@
-// From listener, host and path to a pool. Immutable after construction; shared by all workers.
+// From listener, host and path to a pool. Immutable after construction; a worker has its own.
 #pragma once
 
 #include <cstddef>

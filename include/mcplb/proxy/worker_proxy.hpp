@@ -10,61 +10,29 @@
 
 #include "mcplb/base/clock.hpp"
 #include "mcplb/base/metrics.hpp"
-#include "mcplb/cluster/pool.hpp"
-#include "mcplb/http/settings.hpp"
+#include "mcplb/base/published.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/net/tls.hpp"
-#include "mcplb/proxy/router.hpp"
-#include "mcplb/proxy/settings.hpp"
+#include "mcplb/proxy/policy.hpp"
+#include "mcplb/proxy/shared_pool.hpp"
 #include "mcplb/redis/settings.hpp"
-#include "mcplb/session/directory.hpp"
 #include "mcplb/session/move.hpp"
-#include "mcplb/session/settings.hpp"
-#include "mcplb/session/store.hpp"
-#include "mcplb/session/tombstones.hpp"
 
 namespace mcplb::proxy {
-
-// One pool and its sessions, shared by all workers. Owned by the server.
-struct SharedPool {
-  SharedPool(cluster::PoolSettings cluster, session::Settings session_settings,
-             ForwardSettings forward_settings, cluster::Registry& registry)
-      : pool(std::move(cluster), registry),
-        session(session_settings),
-        forward(forward_settings),
-        sessions(registry),
-        endpoint_sessions(registry),
-        tombstones(session_settings.idle_timeout),
-        store_scope{pool.name(), session_settings.idle_timeout} {}
-
-  mutable cluster::Pool pool;  // its cursor and backends are atomics
-  session::Settings session;
-  ForwardSettings forward;
-  mutable session::Directory sessions;
-  mutable session::Directory endpoint_sessions;  // of the 2024-11-05 transport
-  mutable session::Tombstones tombstones;        // of sealed sessions
-  session::StoreScope store_scope;
-};
 
 // May be read on any thread.
 struct ProxyStats {
   Counter dropped_messages;  // answers and notifications for a backend that is gone
 };
 
-// What all workers read. Owned by the server; immutable once they run.
+// What all workers read. Owned by the server; outlives them.
 struct SharedState {
-  SharedState(ClientSettings client_settings, http::Settings http_settings,
-              std::vector<Route> routes);
-
-  ClientSettings client;
-  http::Settings http;
-  Router router;
-  net::Networks trusted;  // of client.trusted_proxies
-  std::vector<std::string> secrets;  // of seals and bindings; one at least once workers run
+  Published<Policy> policy{Policy{}};    // set before the first worker is made
   std::optional<redis::Settings> store;  // none: sessions live in this process only
   const net::TlsClientContext* store_tls = nullptr;  // of a store that is met with TLS
   std::string instance;                  // this balancer, in the store
+  // In the order of Policy::pools. Grows while workers run: for the control loop only.
   std::vector<std::unique_ptr<SharedPool>> pools;
   mutable std::atomic<std::size_t> connections{0};  // of the process
   mutable session::MoveStats move_stats;

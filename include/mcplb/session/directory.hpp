@@ -51,6 +51,8 @@ class SessionUse {
   std::string_view backend_session() const {
     return backend_session_ == nullptr ? std::string_view() : *backend_session_;
   }
+  // The first use since the session has moved.
+  bool first_since_move() const { return first_since_move_; }
   // Of the ownership that this use was told.
   std::uint32_t generation() const { return generation_; }
   void end();
@@ -63,6 +65,7 @@ class SessionUse {
   BackendId owner_ = BackendId::none;
   std::uint32_t generation_ = 0;
   bool unverified_ = false;
+  bool first_since_move_ = false;
   bool protocol_known_ = false;
   bool stream_ = false;
   mcp::Principal principal_;
@@ -222,8 +225,9 @@ class Directory {
     std::unique_ptr<Extra> extra;
     std::uint32_t opening = 0;    // in openings_; 0: not known
     std::uint16_t place = 0;      // in places_
-    bool forgotten = false;       // dropped while in use; erased with the last use
-    bool protocol_known = false;  // or not to be had: places_ is full
+    bool forgotten : 1 = false;       // dropped while in use; erased with the last use
+    bool protocol_known : 1 = false;  // or not to be had: places_ is full
+    bool move_untold : 1 = false;     // nobody has begun to use it since it moved
   };
   using Map = std::unordered_map<std::string, Entry, StringHash, std::equal_to<>>;
   struct Shard {

@@ -15,6 +15,7 @@
 // tombstone or a higher generation does. Times are the server's.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -51,7 +52,7 @@ struct StoredRecord {
 // The sessions of one pool, as the store's methods need them. Owned by the pool.
 struct StoreScope {
   std::string pool;
-  milliseconds idle{0};
+  std::atomic<milliseconds> idle{milliseconds(0)};  // the control loop sets it
   // Deleted sessions that the store has yet to hear of, from all loops together.
   mutable Gauge removals_waiting = {};
 };

@@ -51,6 +51,8 @@ class Sweeper final : private net::Timer {
   // The store can be used (again). Sessions that were opened meanwhile are written at once; what
   // has expired there is left alone until all balancers had time to renew theirs.
   void on_store_connected();
+  // Takes over what has changed in Swept::settings; from the next round on.
+  void settings_changed();
   const SweepStats& stats() const { return stats_; }
 
  private:
@@ -69,9 +71,9 @@ class Sweeper final : private net::Timer {
   void note_writing(const Error* error);
 
   const Swept swept_;
-  const StoreScope scope_;
-  const milliseconds pause_;     // between two rounds
-  const milliseconds interval_;  // between two renewals of one session in the store
+  StoreScope scope_;
+  milliseconds pause_{0};     // between two rounds
+  milliseconds interval_{0};  // between two renewals of one session in the store
   Farewells& farewells_;
   Nursery& nursery_;
   net::Timers& timers_;

@@ -17,6 +17,8 @@ class Tombstones {
   // Each stands for `lifetime`.
   explicit Tombstones(milliseconds lifetime) : lifetime_(lifetime) {}
 
+  // Of those that are added from now on.
+  void set_lifetime(milliseconds lifetime);
   void add(std::string_view id, TimePoint now);
   bool contains(std::string_view id, TimePoint now);
 
@@ -29,9 +31,9 @@ class Tombstones {
   void drop_oldest();
   void drop_expired(TimePoint now);
 
-  const milliseconds lifetime_;
-  std::mutex mutex_;
-  std::deque<Stone> by_age_;  // all live equally long: the oldest ends first
+  std::mutex mutex_;  // guards what follows
+  milliseconds lifetime_;
+  std::deque<Stone> by_age_;  // the oldest ends first, unless the lifetime was changed meanwhile
   std::unordered_set<std::uint64_t> ids_;
 };
 

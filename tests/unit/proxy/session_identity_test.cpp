@@ -45,8 +45,8 @@ struct Balancer {
   explicit Balancer(Identity identity, Bind bind = Bind::none,
                     std::initializer_list<const char*> names = {"a", "b"},
                     const std::vector<std::string>& keys = secrets)
-      : pool(pool_of(names), sessions_of(identity, bind), ForwardSettings{}, registry),
-        ids(pool, keys) {}
+      : pool(pool_of(names), sessions_of(identity, bind).idle_timeout, registry),
+        ids(pool, sessions_of(identity, bind), keys) {}
 
   const cluster::Backend& backend(const char* name) const { return *pool.pool.view()->find(name); }
   // A session that this backend mints, as the client gets to know it.
