@@ -27,15 +27,10 @@ export function stage(...names) {
     for (const server of scene.servers) server.assertSound();
   });
   after(() => stopAll(scene.servers));
-  scene.start = async (sessions = {}, more = {}, settings = {}) => {
-    const one = await startBalancer(
-      pool(scene.servers, {
-        sessions: { on_unknown: 'not_found', ...sessions },
-        heartbeat: '0s',
-        ...more,
-      }),
-      settings,
-    );
+  // `more` is of the pool, `settings` of the whole file.
+  scene.start = async (sessions = {}, { backends = scene.servers, ...more } = {}, settings = {}) => {
+    const own = { sessions: { on_unknown: 'not_found', ...sessions }, heartbeat: '0s', ...more };
+    const one = await startBalancer(pool(backends, own), settings);
     scene.running.push(one);
     return one;
   };
