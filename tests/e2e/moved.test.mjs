@@ -45,14 +45,15 @@ async function client(options) {
 }
 
 /** Kills the owner of the session, makes the client call, and asserts that another answered. */
-async function moveOf({ client, transport, sessionId }, work = () => replicaOf(client)) {
+async function moveOf({ client, transport, sessionId }) {
   const owner = replicas.named(await replicaOf(client));
   await owner.kill();
-  const result = await work();
-  assert.notEqual(await replicaOf(client), owner.name);
-  assert.equal(transport.sessionId, sessionId, 'the id of the session');
-  await owner.start();
-  return result;
+  try {
+    assert.notEqual(await replicaOf(client), owner.name);
+    assert.equal(transport.sessionId, sessionId, 'the id of the session');
+  } finally {
+    await owner.start();
+  }
 }
 
 /** What arrives on the GET stream, in order: "updated URI" and "info DATA". */

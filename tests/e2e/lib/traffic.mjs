@@ -7,6 +7,7 @@ import { sleep } from './wait.mjs';
 
 const PERIOD = 100; // ms between the calls of one client
 const CALL_LIMIT = 20_000;
+const FAILURES_TOLD = 3; // in a report
 const REFUSED_LIMIT = 10_000; // how long a client goes on trying when nobody listens
 const BROKEN = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'];
 
@@ -66,11 +67,12 @@ export class Traffic {
   report() {
     const kinds = Map.groupBy(this.inFlight, ({ code }) => code);
     const calls = this.answered.reduce((sum, count) => sum + count, 0);
-    const { resumed, retried, initializes, lost, lostCalls, failures } = this;
+    const { resumed, retried, initializes, lost, lostCalls } = this;
+    const failures = this.failures.slice(0, FAILURES_TOLD);
     const inFlight = Object.fromEntries([...kinds].map(([kind, list]) => [kind, list.length]));
     const statuses = Object.fromEntries(this.statuses);
     const seen = { calls, resumed, retried, initializes, lost, inFlight, failures, statuses };
-    return { ...seen, lostCalls: lostCalls.length };
+    return { ...seen, failed: this.failures.length, lostCalls: lostCalls.length };
   }
 
   async #connect() {

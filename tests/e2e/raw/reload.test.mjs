@@ -178,7 +178,7 @@ describe('a reload', () => {
     await progress();
     await traffic.stop();
     t.diagnostic(JSON.stringify({ clients: CLIENTS, ...traffic.report() }));
-    assert.deepEqual(traffic.failures, []);
+    assert.deepEqual(traffic.report().failures, []);
     assert.deepEqual(traffic.lostCalls, []);
     assert.equal(traffic.lost, 0);
     assert.equal(traffic.initializes, CLIENTS);
