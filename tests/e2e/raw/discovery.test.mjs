@@ -8,7 +8,7 @@ import { logText, pool, refusedPort, startBalancer, stopAll } from './lib/balanc
 import { initialize, post } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { assertServed, callOf, openSession, sendTo, VERSION } from './lib/moves.mjs';
-import { serving, stateOf } from './lib/operator.mjs';
+import { departed, serving } from './lib/operator.mjs';
 import { PlainServer } from './lib/plain_servers.mjs';
 import { LIMIT, poll } from './lib/waiting.mjs';
 
@@ -90,22 +90,22 @@ async function openedBy(balancer, count) {
 test('every address behind a name is a backend', async () => {
   dns.set(NAME, addresses(3));
   const balancer = await start();
-  await serving(balancer, ids(3), LONG);
+  await serving(balancer, ids(3));
   assert.deepEqual(await openedBy(balancer, 6), addresses(3));
 });
 
 test('replicas that come and go under load cost no call and no session', async (t) => {
   dns.set(NAME, addresses(3));
   const balancer = await start();
-  await serving(balancer, ids(3), LONG);
+  await serving(balancer, ids(3));
   await load(balancer);
   for (const count of [5, 2]) {
     await progress();
     dns.set(NAME, addresses(count));
-    await serving(balancer, ids(count), LONG);
+    await serving(balancer, ids(count));
   }
   for (const { id } of servers.slice(2))
-    await poll(async () => !(await stateOf(balancer, id)), `${id} to leave`, { limit: LONG });
+    await departed(balancer, id);
   await assertNothingLost(t);
   assert.deepEqual(await openedBy(balancer, 4), addresses(2));
 });
@@ -113,11 +113,11 @@ test('replicas that come and go under load cost no call and no session', async (
 test('an address that has left drains: its sessions move', async () => {
   dns.set(NAME, addresses(2));
   const balancer = await start();
-  await serving(balancer, ids(2), LONG);
+  await serving(balancer, ids(2));
   const { id, owner, others } = await openSession(balancer, servers);
   const stays = servers.slice(0, 2).find((server) => server !== owner);
   dns.set(NAME, [stays.host]);
-  await serving(balancer, [stays.id], LONG);
+  await serving(balancer, [stays.id]);
   assertServed(await sendTo(balancer, callOf(id)), { by: stays, id });
   await poll(() => owner.all('DELETE').length > 0, 'the DELETE', { limit: LONG });
   assert.deepEqual(others.filter((other) => other !== stays).flatMap(({ arrived }) => arrived), []);
@@ -126,11 +126,11 @@ test('an address that has left drains: its sessions move', async () => {
 test('an address that comes back serves again', async () => {
   dns.set(NAME, addresses(2));
   const balancer = await start();
-  await serving(balancer, ids(2), LONG);
+  await serving(balancer, ids(2));
   dns.set(NAME, addresses(1));
-  await serving(balancer, ids(1), LONG);
+  await serving(balancer, ids(1));
   dns.set(NAME, addresses(2));
-  await serving(balancer, ids(2), LONG);
+  await serving(balancer, ids(2));
   assert.deepEqual(await openedBy(balancer, 4), addresses(2));
 });
 
@@ -142,7 +142,7 @@ describe('DNS that', () => {
     test(`${what} changes nothing`, async (t) => {
       dns.set(NAME, addresses(2));
       const balancer = await start();
-      await serving(balancer, ids(2), LONG);
+      await serving(balancer, ids(2));
       await load(balancer);
       fail();
       await poll(() => /dns/i.test(logText(balancer).split('listening').at(-1)), 'a line about it', {
@@ -152,7 +152,7 @@ describe('DNS that', () => {
       assert.deepEqual(await openedBy(balancer, 4), addresses(2));
       dns.set(NAME, addresses(3));
       heal();
-      await serving(balancer, ids(3), LONG);
+      await serving(balancer, ids(3));
       await assertNothingLost(t);
     });
   }
@@ -160,13 +160,13 @@ describe('DNS that', () => {
   test('does not know the name any more takes no session away', async (t) => {
     dns.set(NAME, addresses(2));
     const balancer = await start();
-    await serving(balancer, ids(2), LONG);
+    await serving(balancer, ids(2));
     await load(balancer);
     dns.set(NAME);
     await asked(4);
     await progress();
     dns.set(NAME, addresses(2));
-    await serving(balancer, ids(2), LONG);
+    await serving(balancer, ids(2));
     await assertNothingLost(t);
   });
 
@@ -175,7 +175,7 @@ describe('DNS that', () => {
     const refused = await sendTo(balancer, post(initialize(0, VERSION)));
     assertOwnReply(refused, { status: 503, reason: 'no_backend', code: -31010 });
     dns.set(NAME, addresses(1));
-    await serving(balancer, ids(1), LONG);
+    await serving(balancer, ids(1));
     assert.deepEqual(await openedBy(balancer, 1), addresses(1));
   });
 
@@ -185,7 +185,7 @@ describe('DNS that', () => {
     dns.set('host-2.test', ['127.0.0.2']);
     dns.set('_mcp._tcp.mcp.test', [record(1), record(2)]);
     const balancer = await start({ dns: 'http://_mcp._tcp.mcp.test' });
-    await serving(balancer, ids(2), LONG);
+    await serving(balancer, ids(2));
     assert.deepEqual(await openedBy(balancer, 4), addresses(2));
   });
 });
@@ -193,7 +193,7 @@ describe('DNS that', () => {
 test('the backend is asked with the host of the client, not with an address', async () => {
   dns.set(NAME, addresses(1));
   const balancer = await start();
-  await serving(balancer, ids(1), LONG);
+  await serving(balancer, ids(1));
   await openedBy(balancer, 1);
   assert.equal(servers[0].all('initialize')[0].get('Host'), 'mcp.example.com');
 });

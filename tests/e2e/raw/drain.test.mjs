@@ -54,7 +54,9 @@ describe('a draining backend', () => {
     const balancer = await start();
     assert.deepEqual(await openedBy(balancer, 4), { a: 2, b: 2 });
     assert.equal((await drain(balancer, 'a')).mode, 'draining');
-    assert.deepEqual(await openedBy(balancer, 4), { a: 0, b: 4 });
+    const { a, b } = await openedBy(balancer, 4);
+    assert.equal(a, 0);
+    assert.ok(b >= 4, 'what drains there comes on top');
     assert.equal((await activate(balancer, 'a')).mode, 'active');
     assert.ok((await openedBy(balancer, 4)).a > 0);
   });
@@ -64,7 +66,7 @@ describe('a draining backend', () => {
     const { id, owner, others } = await scene.open(balancer);
     const known = owner.onlySession;
     await drain(balancer, owner.name);
-    await emptied(balancer, owner.name, LONG);
+    await emptied(balancer, owner.name);
     await poll(() => owner.all('DELETE').length > 0, 'the DELETE');
     assert.equal(owner.all('DELETE')[0].get('Mcp-Session-Id'), known);
     assert.equal(owner.sessions.size, 0);
@@ -85,7 +87,7 @@ describe('a draining backend', () => {
     }
     await drain(balancer, owner.name);
     assertServed(await sendTo(balancer, callOf(id, { headers })), { by: others, id });
-    await emptied(balancer, owner.name, LONG);
+    await emptied(balancer, owner.name);
     assertServed(await sendTo(balancer, list(id, { headers })), { by: others, id });
   });
 
@@ -102,7 +104,7 @@ describe('a draining backend', () => {
     assert.equal(seen.in_flight, 1);
     held.finish();
     assertServed(await inFlight, { by: owner, id });
-    await emptied(balancer, owner.name, LONG);
+    await emptied(balancer, owner.name);
     assertServed(await sendTo(balancer, callOf(id)), { by: others, id });
   });
 
@@ -143,7 +145,7 @@ describe('a draining backend', () => {
       await answer.body.finish();
       assert.match(answer.body.text, /done/);
     });
-    await emptied(balancer, owner.name, LONG);
+    await emptied(balancer, owner.name);
   });
 
   test('loses its GET streams to the new owner, between two events', async () => {
@@ -157,7 +159,7 @@ describe('a draining backend', () => {
       await owner.notify(owner.onlySession, { jsonrpc: '2.0', method: 'notifications/old' });
       await stream.body.until('notifications/old');
       await drain(balancer, owner.name);
-      await emptied(balancer, owner.name, LONG);
+      await emptied(balancer, owner.name);
       stream.body.advance();
       assert.equal(stream.body.broken, null, 'never cut');
       assert.match(stream.body.text, /\n\n$/);
@@ -186,7 +188,7 @@ describe('a draining backend', () => {
     await drain(balancer, owner.name);
     const answer = await inFlight;
     assertOwnReply(answer, { status: 502, reason: 'backend_lost', code: -31012, id: 'stuck', outcome: 'unknown' }); // prettier-ignore
-    await emptied(balancer, owner.name, LONG);
+    await emptied(balancer, owner.name);
     assertServed(await sendTo(balancer, callOf(id)), { by: others, id });
     held.finish();
   });

@@ -7,7 +7,7 @@ import { refusedPort } from './lib/balancer.mjs';
 import { initialize, post } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { assertServed, callOf, sendTo, stage, VERSION } from './lib/moves.mjs';
-import { serving, stateOf } from './lib/operator.mjs';
+import { departed, serving } from './lib/operator.mjs';
 import { SILENCE } from './lib/plain_servers.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { fileOf, Reloadable } from './lib/reloadable.mjs';
@@ -61,7 +61,7 @@ for (const way of WAYS) {
       await balancer.reload(way);
       assert.deepEqual((await openedBy(balancer, 3))[owner.name], 0);
       assertServed(await sendTo(balancer, callOf(id)), { by: stays, id });
-      await poll(async () => !(await stateOf(balancer, owner.name)), 'it to leave', { limit: LONG });
+      await departed(balancer, owner.name);
       await poll(() => owner.all('DELETE').length > 0, 'the DELETE');
       assertServed(await sendTo(balancer, callOf(id)), { by: stays, id, isMoved: false });
     });
@@ -82,7 +82,8 @@ for (const way of WAYS) {
       assert.deepEqual(opened, { a: 6, b: 2, c: 0 });
       for (const server of [a, b])
         server.answer = ({ message }) => (message?.method === 'tools/call' ? SILENCE : undefined);
-      const silent = await sendTo(balancer, post({ jsonrpc: '2.0', id: 1, method: 'tools/call' }));
+      const { id } = await scene.open(balancer);
+      const silent = await sendTo(balancer, callOf(id));
       assertOwnReply(silent, { status: 504, reason: 'backend_timeout', code: -31013 });
       await poll(() => !quiet(), 'lines below the old level');
     });
@@ -144,7 +145,7 @@ describe('a reload', () => {
       const stream = await streaming.open({ method: 'GET' });
       await RawClient.with(balancer.url, async (calling) => {
         calling.send(callOf(id));
-        await owner.until(() => finish, 'the call');
+        await poll(() => finish !== undefined, 'the call');
         for (const servers of [[a, b], [a], [a, b]]) {
           balancer.write(fileOf(servers));
           await balancer.reload('POST /api/reload');
@@ -173,7 +174,7 @@ describe('a reload', () => {
       await progress();
       balancer.write(fileOf(servers));
       await balancer.reload('SIGHUP');
-      await serving(balancer, servers.map(({ name }) => name), LONG);
+      await serving(balancer, servers.map(({ name }) => name));
     }
     await progress();
     await traffic.stop();

@@ -49,24 +49,37 @@ export const stateOf = async (balancer, backend) =>
 const isEmpty = ({ sessions, streams, in_flight: inFlight }) =>
   sessions === 0 && streams === 0 && inFlight === 0;
 
+// Polls until the backends are as `holds` wants them.
+async function settled(balancer, holds, what, limit = 3 * LIMIT) {
+  let seen;
+  const look = async () => {
+    seen = await backendsOf(balancer);
+    return holds(seen);
+  };
+  await poll(look, () => `${what}; there are ${JSON.stringify(seen)}`, { limit, every: 50 });
+}
+
+const named = (backends, name) => backends.find(({ id }) => id === name);
+
 // Until nothing of it is left.
-export const emptied = (balancer, backend, limit) =>
-  poll(
-    async () => {
-      const state = await stateOf(balancer, backend);
-      return !state || isEmpty(state);
-    },
+export const emptied = (balancer, backend) =>
+  settled(
+    balancer,
+    (all) => !named(all, backend) || isEmpty(named(all, backend)),
     `${backend} to be empty`,
-    { limit: limit ?? 2 * LIMIT },
   );
 
+// Until it is no backend any more.
+export const departed = (balancer, backend) =>
+  settled(balancer, (all) => !named(all, backend), `${backend} to leave`);
+
 // Until the pool has exactly these backends that take new sessions, by id.
-export const serving = (balancer, ids, limit) =>
-  poll(
-    async () => {
-      const up = (await backendsOf(balancer)).filter(({ state }) => state === 'up');
-      return JSON.stringify(up.map(({ id }) => id).sort()) === JSON.stringify([...ids].sort());
+export const serving = (balancer, ids) =>
+  settled(
+    balancer,
+    (all) => {
+      const up = all.filter(({ state }) => state === 'up').map(({ id }) => id);
+      return JSON.stringify(up.sort()) === JSON.stringify([...ids].sort());
     },
-    `${ids} to serve`,
-    { limit: limit ?? 2 * LIMIT, every: 50 },
+    `only ${ids} to serve`,
   );
