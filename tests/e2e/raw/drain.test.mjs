@@ -8,7 +8,7 @@ import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { assertServed, callOf, list, newOwner, sendTo, stage, VERSION } from './lib/moves.mjs';
 import { activate, command, disable, drain, emptied, stateOf } from './lib/operator.mjs';
 import { SILENCE } from './lib/plain_servers.mjs';
-import { run } from './lib/process.mjs';
+import { Process, run } from './lib/process.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { streamGet } from './lib/sessions.mjs';
 import { LIMIT, poll } from './lib/waiting.mjs';
@@ -227,14 +227,13 @@ describe('the command', () => {
     const inFlight = sendTo(balancer, callOf(id), { limit: LONG });
     await held.begun;
     const admin = new URL(balancer.adminUrl).host;
-    const waiting = run(['drain', '--wait', `default/${owner.name}`, '--admin', admin]);
-    await poll(async () => (await stateOf(balancer, owner.name)).mode === 'draining', 'the drain');
+    const waiting = new Process(['drain', '--wait', `default/${owner.name}`, '--admin', admin]);
+    await waiting.until((output) => /\b1 session\b/.test(output), 'what is left to be told');
+    assert.equal(waiting.exit, null);
     held.finish();
     assertServed(await inFlight, { by: owner, id });
-    const { code, output } = await waiting;
-    assert.equal(code, 0, output);
-    assert.match(output, /1 session/);
-    assert.ok((await stateOf(balancer, owner.name)).sessions === 0);
+    assert.deepEqual(await waiting.ended(), { code: 0, signal: null }, waiting.output);
+    assert.equal((await stateOf(balancer, owner.name)).sessions, 0);
   });
 
   test('names a backend that there is', async () => {

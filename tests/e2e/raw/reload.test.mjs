@@ -14,7 +14,6 @@ import { fileOf, Reloadable } from './lib/reloadable.mjs';
 import { streamGet } from './lib/sessions.mjs';
 import { LIMIT, poll } from './lib/waiting.mjs';
 
-const LONG = 3 * LIMIT;
 const CLIENTS = process.env.MCPLB_SANITIZED === 'yes' ? 4 : 10;
 const WAYS = ['SIGHUP', 'POST /api/reload'];
 const scene = stage('a', 'b', 'c');
