@@ -186,6 +186,46 @@ describe('a session that nobody else can take', () => {
     await poll(served, 'the session to be served again', { limit: LONG, every: 100 });
   });
 
+  for (const [what, busy] of [
+    ['are busy', () => reply(503)],
+    ['break', (seen, connection) => connection.reset() ?? SILENCE],
+  ]) {
+    test(`because the others ${what} now can be taken when they do not`, async () => {
+      const balancer = await scene.start();
+      const { id, owner, others } = await scene.open(balancer);
+      await owner.die();
+      for (const server of others) server.answer = busy;
+      const refused = await sendTo(balancer, list(id), { limit: LONG });
+      assertOwnReply(refused, { status: 503, reason: ['owner_unavailable', 'no_backend'] });
+      for (const server of others) server.answer = undefined;
+      const served = async () => {
+        const answer = await sendTo(balancer, callOf(id), { limit: LONG });
+        if (answer.status === 503) return false;
+        assertServed(answer, { by: others, id, isMoved: true });
+        return true;
+      };
+      await poll(served, 'the session to be served again', { limit: LONG, every: 100 });
+    });
+  }
+
+  test('because the others do not let this request in can be taken with one that they do', async () => {
+    const balancer = await scene.start();
+    const { id, owner, others } = await scene.open(balancer);
+    await owner.die();
+    const challenge = 'Bearer resource_metadata="https://mcp.example.com/meta"';
+    for (const server of others)
+      server.answer = (seen) =>
+        seen.get('Authorization') === 'Bearer good'
+          ? undefined
+          : reply(401, { headers: [['WWW-Authenticate', challenge]] });
+    const refused = await sendTo(balancer, list(id));
+    assertFromBackend(refused, 401);
+    assert.equal(refused.get('WWW-Authenticate'), challenge);
+    const headers = [['Authorization', 'Bearer good']];
+    const answer = await sendTo(balancer, list(id, { headers }));
+    assertServed(answer, { by: others, id, isMoved: true });
+  });
+
   function quietAbout(servers, method) {
     assert.deepEqual(servers.flatMap((server) => server.all(method)), []);
   }

@@ -8,8 +8,9 @@ import { assertServed, callOf, list, newOwner, sendTo, stage, VERSION } from './
 import { RawClient } from './lib/raw_client.mjs';
 import { Redis } from './lib/redis.mjs';
 import { erase, unknown } from './lib/sessions.mjs';
-import { poll } from './lib/waiting.mjs';
+import { LIMIT, poll } from './lib/waiting.mjs';
 
+const LONG = 3 * LIMIT;
 const scene = stage('a', 'b', 'c');
 let redis;
 
@@ -133,6 +134,12 @@ describe('a move', () => {
       post(ask(method, 1, params), { session: id, headers: [['MCP-Protocol-Version', VERSION]] });
     assertFromBackend(await sendTo(one, asking('logging/setLevel', { level: 'error' })));
     assertFromBackend(await sendTo(two, asking('resources/subscribe', { uri: 'demo://one' })));
+    // Each balancer writes down what it saw with its next round.
+    const written = async () => {
+      const text = await everything();
+      return text.includes('demo://one') && text.includes('error');
+    };
+    await poll(written, 'both to be in the store', { limit: LONG });
     await owner.die();
     assertServed(await sendTo(one, list(id)), { by: others, id });
     const next = newOwner(others);
