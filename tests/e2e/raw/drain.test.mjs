@@ -2,13 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { logText } from './lib/balancer.mjs';
 import { initialize, json, post, sseHead, chunk, event, LAST_CHUNK } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { assertServed, callOf, list, newOwner, sendTo, stage, VERSION } from './lib/moves.mjs';
-import { activate, command, disable, drain, emptied, stateOf } from './lib/operator.mjs';
+import { activate, disable, drain, emptied, stateOf } from './lib/operator.mjs';
 import { SILENCE } from './lib/plain_servers.mjs';
-import { Process, run } from './lib/process.mjs';
+import { Process } from './lib/process.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { streamGet } from './lib/sessions.mjs';
 import { LIMIT, poll } from './lib/waiting.mjs';
@@ -234,29 +233,5 @@ describe('the command', () => {
     assertServed(await inFlight, { by: owner, id });
     assert.deepEqual(await waiting.ended(), { code: 0, signal: null }, waiting.output);
     assert.equal((await stateOf(balancer, owner.name)).sessions, 0);
-  });
-
-  test('names a backend that there is', async () => {
-    const balancer = await start();
-    for (const path of ['/api/backends/default/nobody/drain', '/api/backends/none/a/drain']) {
-      const { status, text } = await command(balancer, path);
-      assert.equal(status, 404, text);
-    }
-    const admin = new URL(balancer.adminUrl).host;
-    const { code, output } = await run(['drain', 'default/nobody', '--admin', admin]);
-    assert.equal(code, 1, output);
-    assert.match(output, /nobody/);
-  });
-
-  test('is one line of the log', async () => {
-    const balancer = await start();
-    await drain(balancer, 'a');
-    const lines = () =>
-      logText(balancer)
-        .split('\n')
-        .filter((line) => /admin_command/.test(line) && /\bdrain\b/.test(line));
-    await poll(() => lines().length > 0, 'the line', { limit: LONG });
-    assert.equal(lines().length, 1);
-    assert.match(lines()[0], /default\/a\b/);
   });
 });

@@ -1,4 +1,4 @@
-// Which backends get requests: what health checks ask, and what failed requests tell.
+// Which backends get no requests for a while: what sick servers do to checks and to requests.
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
@@ -80,57 +80,10 @@ describe('an http check', () => {
       assert.deepEqual(await shares(balancer, [a, b], 4), { a: 2, b: 2 });
     });
   }
-
-  test('asks for the path with the host of the file, and is content with a redirect', async () => {
-    const [a] = await serversOf('a');
-    a.answer = ({ target }) => (target === '/ready?deep=1' ? reply(302, { headers: [['Location', '/']] }) : undefined);
-    const balancer = await start([a], { ...check, path: '/ready?deep=1', host: 'mcp.example.org' });
-    await a.until(() => a.requests.length >= 3, 'three checks', LONG);
-    for (const { method, target, ...seen } of a.requests) {
-      assert.equal(method, 'GET');
-      assert.equal(target, '/ready?deep=1');
-      assert.equal(seen.headers.find(([name]) => /^host$/i.test(name))[1], 'mcp.example.org');
-    }
-    await usable(balancer, 1);
-  });
 });
 
 describe('an mcp check', () => {
   const check = { check: 'mcp', ...QUICK };
-  const pings = (server) => server.requests.filter(({ message }) => message?.id !== undefined);
-
-  test('keeps one session at a legacy server, and ends it when the balancer stops', async () => {
-    const [a] = await serversOf('a');
-    // A legacy server knows no server/discover: it has no session for it.
-    const balancer = await start([a], check);
-    await a.until(() => a.all('initialize').length > 0 && pings(a).length >= 6, 'some checks', LONG);
-    assert.equal(a.all('initialize').length, 1, a.arrived.join());
-    assert.equal(a.all('notifications/initialized').length, 1);
-    assert.equal(a.sessions.size, 1);
-    await usable(balancer, 1);
-    await balancer.stop();
-    assert.equal(a.sessions.size, 0, 'the session of the checks is deleted');
-  });
-
-  test('asks a modern server what it is', async () => {
-    const [a] = await serversOf('a');
-    a.answer = ({ message }) => {
-      const result = { supportedVersions: ['2026-07-28'], capabilities: {}, serverInfo: { name: 'a', version: '1' } };
-      return json({ jsonrpc: '2.0', id: message?.id, result });
-    };
-    const balancer = await start([a], check);
-    await a.until(() => a.all('server/discover').length >= 3, 'three checks', LONG);
-    assert.deepEqual(new Set(a.arrived), new Set(['server/discover']));
-    await usable(balancer, 1);
-  });
-
-  test('takes a 401 for life', async () => {
-    const [a] = await serversOf('a');
-    a.answer = () => reply(401, { headers: [['WWW-Authenticate', 'Bearer']] });
-    const balancer = await start([a], check);
-    await a.until(() => a.requests.length >= 4, 'some checks', LONG);
-    await usable(balancer, 1);
-  });
 
   test('notices a server that takes connections and answers nothing', async () => {
     const [a, b] = await serversOf('a', 'b');
