@@ -36,8 +36,8 @@ return {'present', unpack(redis.call('HGETALL', KEYS[1]))}
 )");
 
 // ARGV: id, ttl, instance, owner, generation, created, path, host, protocol, principal,
-// backend_session, "whole" or "seen" or "seen, and movable", fields at most, how many fields to take off, these, then names
-// and values of what it takes to open the session again.
+// backend_session, then "whole" or "seen" or "seen, and movable", fields at most, how many fields
+// to take off, these, then names and values of what it takes to open the session again.
 inline const redis::Script put(R"(
 if redis.call('EXISTS', KEYS[2]) == 1 then return {'deleted'} end
 local now = redis.call('TIME')[1]
@@ -56,9 +56,11 @@ elseif ARGV[9] ~= '' and (not known[3] or known[3] == '') then
 end
 local first = 15 + tonumber(ARGV[14])
 for i = 15, first - 1 do redis.call('HDEL', KEYS[1], ARGV[i]) end
-local more = (#ARGV - first + 1) / 2
-if more > 0 and redis.call('HLEN', KEYS[1]) + more <= tonumber(ARGV[13]) then
-  redis.call('HSET', KEYS[1], unpack(ARGV, first))
+for i = first, #ARGV, 2 do
+  if redis.call('HLEN', KEYS[1]) < tonumber(ARGV[13])
+      or redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  end
 end
 redis.call('HSET', KEYS[1], 'last_seen', now)
 redis.call('EXPIRE', KEYS[1], ARGV[2])

@@ -93,9 +93,9 @@ inline constexpr std::size_t session_places_max = 1024;
 inline constexpr std::size_t session_place_bytes_max = 2 * 1024;
 // The name of a revision that a client says it speaks.
 inline constexpr std::size_t session_protocol_bytes_max = 32;
-// What is kept to open one session again elsewhere: how it was opened, and what its client has asked
-// the server to remember. Beyond the first it cannot be opened again, beyond the second it is opened
-// without what was too much.
+// What is kept to open one session again elsewhere: how it was opened, and what its client has
+// asked the server to remember. Beyond the first it cannot be opened again, beyond the second it is
+// opened without what was too much.
 inline constexpr std::size_t session_opening_bytes_max = 10 * 1024;
 inline constexpr std::size_t session_journal_bytes_max = 3 * 1024;
 inline constexpr std::size_t session_subscriptions_max = 32;
@@ -114,6 +114,10 @@ inline constexpr milliseconds session_move_grace{2000};
 inline constexpr std::size_t session_moves_max = 64;
 // Buckets of a directory that one look for a backend's sessions goes through.
 inline constexpr std::size_t owned_buckets_per_look = 16 * 1024;
+// Moves of a session that one request waits for: each new owner may be gone, too.
+inline constexpr int moves_per_request = 3;
+// What is read of a 400 or 404 before it goes on, to see whether the session is unknown.
+inline constexpr std::size_t held_reply_bytes_max = 8 * 1024;
 // A scratch buffer that grew beyond this is not kept for the next request.
 inline constexpr std::size_t scratch_bytes_kept = 64 * 1024;
 // Finished request objects kept for reuse by one worker.

@@ -47,9 +47,14 @@ struct Journal {
   friend bool operator==(const Journal&, const Journal&) = default;
 };
 
+// Whether a request of that method may change it.
+inline bool changes_journal(Method method) {
+  return method == Method::logging_set_level || method == Method::resources_subscribe ||
+         method == Method::resources_unsubscribe;
+}
 // What a request changes that its owner has served well. True when the journal is another now.
-// `body` is the request's, a single JSON-RPC message. What is beyond limits::session_subscriptions_max
-// or session_journal_bytes_max is not kept, and counted.
+// `body` is the request's, a single JSON-RPC message. What is beyond session_subscriptions_max or
+// session_journal_bytes_max (of limits) is not kept, and counted.
 bool journal_note(Journal& journal, Method method, std::string_view body);
 
 // The URI that a resources/subscribe or resources/unsubscribe names; empty for anything else.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mcplb/base/clock.hpp"
+#include "mcplb/base/metrics.hpp"
 #include "mcplb/cluster/pool.hpp"
 #include "mcplb/http/settings.hpp"
 #include "mcplb/net/loop.hpp"
@@ -18,6 +19,7 @@
 #include "mcplb/proxy/settings.hpp"
 #include "mcplb/redis/settings.hpp"
 #include "mcplb/session/directory.hpp"
+#include "mcplb/session/move.hpp"
 #include "mcplb/session/settings.hpp"
 #include "mcplb/session/store.hpp"
 #include "mcplb/session/tombstones.hpp"
@@ -45,6 +47,11 @@ struct SharedPool {
   session::StoreScope store_scope;
 };
 
+// May be read on any thread.
+struct ProxyStats {
+  Counter dropped_messages;  // answers and notifications for a backend that is gone
+};
+
 // What all workers read. Owned by the server; immutable once they run.
 struct SharedState {
   SharedState(ClientSettings client_settings, http::Settings http_settings,
@@ -60,6 +67,8 @@ struct SharedState {
   std::string instance;                  // this balancer, in the store
   std::vector<std::unique_ptr<SharedPool>> pools;
   mutable std::atomic<std::size_t> connections{0};  // of the process
+  mutable session::MoveStats move_stats;
+  mutable ProxyStats stats;
 };
 
 // Where clients connect, as the workers know it. Owned by the server.

@@ -180,11 +180,13 @@ class Directory {
   void abandon_move(std::string_view id);
 
   // Sessions of that owner, or only those that no request uses (streams may be open): at most
-  // `max`, and a few more, in one bounded look through the directory. `from` is moved on. Each that stays is seen
-  // once, unless the table grows meanwhile.
+  // `max` and a few more, in one bounded look through the directory. `from` is moved on. Each that
+  // stays is seen once, unless the table grows meanwhile.
   std::vector<OwnedSession> owned_by(BackendId owner, std::size_t max, bool unused_only,
                                      OwnedMark& from) const;
   OwnedCounts counts_of(BackendId owner) const;
+  // Null for BackendId::none.
+  cluster::Backend* backend(BackendId id) const { return registry_.find(id); }
 
   // With a store in front of which this is a cache:
   // Every cached owner is to be confirmed on its next use.
