@@ -32,6 +32,8 @@ export const dialects = {
 const CAPABILITIES = { tools: {}, logging: {}, resources: { subscribe: true } };
 
 export class PlainServer extends ScriptedBackend {
+  #serial = 0; // never begins anew: a store remembers ids longer than a test lasts
+
   static async start(name, { host, port = 0 } = {}) {
     const server = new PlainServer(undefined, undefined, name);
     server.script = (seen, connection) => server.#serve(seen, connection);
@@ -47,7 +49,6 @@ export class PlainServer extends ScriptedBackend {
     this.dialect = dialects['the 404 of the TypeScript SDK'];
     this.version = undefined; // the one that it offers whatever is asked; else what is asked
     this.capabilities = CAPABILITIES;
-    this.serial = 0;
     this.clear();
   }
 
@@ -98,7 +99,7 @@ export class PlainServer extends ScriptedBackend {
   }
 
   #open({ message }) {
-    const id = `${this.name}-${process.pid}-${(this.serial += 1)}`;
+    const id = `${this.name}-${process.pid}-${(this.#serial += 1)}`;
     this.sessions.set(id, { level: undefined, uris: new Set(), streams: [] });
     const result = {
       protocolVersion: this.version ?? message.params.protocolVersion,
