@@ -77,7 +77,7 @@ void SessionUse::becomes_stream() {
 Directory::Directory(cluster::Registry& registry)
     : registry_(registry),
       openings_(std::make_unique<Openings>()),
-      counts_(std::make_unique<Counts[]>(limits::backends_max + 1)),
+      counts_(std::make_unique<Counts[]>(limits::backends_known_max + 1)),
       page_key_(secret_random64()) {}
 
 Directory::~Directory() {
