@@ -19,7 +19,9 @@ LogBudget& tls_failure_lines() {
 
 }  // namespace
 
-Pool::Pool(PoolSettings settings, Registry& registry) : settings_(std::move(settings)) {
+Pool::Pool(PoolSettings settings, Registry& registry)
+    : settings_(std::move(settings)),
+      ejector_(settings_.health) {
   backends_.reserve(settings_.backends.size());
   for (const BackendSettings& backend : settings_.backends) {
     backends_.push_back(&registry.add(settings_.name, backend));
@@ -63,21 +65,35 @@ Dispatcher::Dispatcher(net::Loop& loop, net::Resolver& resolver, Pool& pool,
 
 Dispatcher::~Dispatcher() = default;
 
+template <class Usable>
+bool Dispatcher::gather(Usable usable) {
+  candidates_.clear();
+  for (Backend* backend : pool_.backends()) {
+    if (usable(*backend)) candidates_.push_back(backend);
+  }
+  return !candidates_.empty();
+}
+
 const std::vector<Backend*>& Dispatcher::rank(std::uint64_t key) {
   loop_.assert_here();
   const TimePoint now = loop_.now();
-  candidates_.clear();
   order_.clear();
-  for (Backend* backend : pool_.backends()) {
-    if (backend->healthy() && !backend->refused_lately(now)) candidates_.push_back(backend);
-  }
-  if (candidates_.empty()) {
-    for (Backend* backend : pool_.backends()) {
-      if (backend->healthy()) candidates_.push_back(backend);
-    }
-  }
-  if (!candidates_.empty()) balancer_->rank(candidates_, key, order_);
+  const auto willing = [now](const Backend& backend) {
+    return backend.healthy() && !backend.ejected(now) && !backend.refused_lately(now);
+  };
+  const auto admitted = [now](const Backend& backend) {
+    return backend.healthy() && !backend.ejected(now);
+  };
+  const auto healthy = [](const Backend& backend) { return backend.healthy(); };
+  if (!gather(willing) && !gather(admitted) && !gather(healthy)) return order_;
+  for (Backend* backend : candidates_)
+    backend->health().warmth.refresh(now);
+  balancer_->rank(candidates_, key, order_);
   return order_;
+}
+
+void Dispatcher::report(Backend& backend, Served served) {
+  pool_.ejector().report(backend, served, pool_.backends(), loop_.now());
 }
 
 Lease Dispatcher::take_idle(Backend& backend) {

@@ -35,6 +35,7 @@ CallHead describe(const http::ReplyHead& head) {
   described.status = head.status;
   described.event_stream = head.event_stream;
   described.content_type = head.fields.get(http::Name::content_type);
+  described.session_id = head.fields.get(http::Name::mcp_session_id);
   for (const http::Field& field : head.fields) {
     if (!equals_ignoring_case(field.name, "WWW-Authenticate")) continue;
     if (!described.www_authenticate.empty()) described.www_authenticate += ", ";

@@ -13,6 +13,7 @@
 #include "mcplb/base/result.hpp"
 #include "mcplb/cluster/backend.hpp"
 #include "mcplb/cluster/balancer.hpp"
+#include "mcplb/cluster/ejection.hpp"
 #include "mcplb/cluster/lease.hpp"
 #include "mcplb/http/settings.hpp"
 #include "mcplb/net/loop.hpp"
@@ -34,11 +35,13 @@ class Pool {
   bool contains(BackendId id) const;
   std::atomic<std::uint64_t>& cursor() { return cursor_; }
   std::size_t healthy_count() const;
+  Ejector& ejector() { return ejector_; }
 
  private:
   PoolSettings settings_;
   std::vector<Backend*> backends_;  // owned by the registry
   std::atomic<std::uint64_t> cursor_{0};
+  Ejector ejector_;
 };
 
 // Owned by a worker, used on its loop only.
@@ -51,8 +54,11 @@ class Dispatcher {
 
   Pool& pool() { return pool_; }
   // The usable backends, best first; empty when none is. Those that refused a connection lately
-  // come only when nothing else is left. The view ends with the next call.
+  // come only when nothing else is left, and after them those that are ejected. The view ends with
+  // the next call.
   const std::vector<Backend*>& rank(std::uint64_t key);
+  // How a try at a backend went. Costs one load while all goes well.
+  void report(Backend& backend, Served served);
 
   // An idle connection that can be trusted, if there is one.
   Lease take_idle(Backend& backend);
@@ -71,6 +77,8 @@ class Dispatcher {
   std::vector<Backend*> order_;
   std::vector<std::unique_ptr<ConnectionPool>> connections_;  // in the order of pool().backends()
 
+  template <class Usable>
+  bool gather(Usable usable);
   ConnectionPool& connections_of(const Backend& backend);
   void note_tls_failure(Backend& backend, const Error& error);
 };

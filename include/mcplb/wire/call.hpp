@@ -45,6 +45,7 @@ struct CallHead {
   int status = 0;
   bool event_stream = false;
   std::string_view content_type;
+  std::string_view session_id;  // Mcp-Session-Id
   std::string www_authenticate;  // several fields joined (RFC 9110 §5.3)
 };
 
