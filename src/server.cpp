@@ -10,6 +10,7 @@
 #include "mcplb/base/log.hpp"
 #include "mcplb/base/random.hpp"
 #include "mcplb/cluster/health.hpp"
+#include "mcplb/cluster/membership.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
@@ -47,6 +48,7 @@ std::string key_of_this_process() {
 struct Server::State {
   explicit State(config::Settings given)
       : settings(std::move(given)),
+        membership(registry, membership_hooks()),
         shared(settings.client, settings.http, routes_of(settings)),
         control(limits::buffer_block_bytes),
         resolver(control),
@@ -57,6 +59,7 @@ struct Server::State {
   config::Settings settings;
   TlsSetup tls;
   cluster::Registry registry;
+  cluster::Membership membership;
   proxy::SharedState shared;
   std::vector<std::unique_ptr<proxy::Listener>> listeners;
   net::Loop control;
@@ -64,7 +67,7 @@ struct Server::State {
   SessionViews session_views;
   admin::Admin admin;
   std::vector<std::unique_ptr<Worker>> workers;
-  std::vector<std::unique_ptr<cluster::HealthChecks>> checks;  // one per pool
+  std::vector<std::unique_ptr<cluster::HealthChecks>> checks;  // in the order of the pools
   std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
   Nursery nursery;                        // of the control loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
@@ -73,6 +76,8 @@ struct Server::State {
   bool stopping = false;
   TimePoint started_at = monotonic_ms();
 
+  cluster::Membership::Hooks membership_hooks();
+  bool prepare(cluster::Backend& backend, std::string& message);
   admin::View admin_view();
   admin::HealthReport health() const;
   void watch_signals();
@@ -94,6 +99,7 @@ Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::
   for (const config::PoolSettings& pool : state.settings.pools) {
     state.shared.pools.push_back(std::make_unique<proxy::SharedPool>(
         pool.cluster, pool.sessions, pool.forward, state.registry));
+    state.membership.add(state.shared.pools.back()->pool);
   }
 }
 
@@ -160,15 +166,38 @@ bool Server::State::set_up_tls(std::string& message) {
     if (!listeners.back()->tls) return false;
   }
   for (const auto& pool : shared.pools) {
-    for (cluster::Backend* backend : pool->pool.backends()) {
-      if (!backend->https()) continue;
-      backend->set_tls(tls.for_backend(backend->tls_settings(), message));
-      if (backend->tls() == nullptr) return false;
+    const auto view = pool->pool.view();
+    for (cluster::Backend* backend : view->backends) {
+      if (!prepare(*backend, message)) return false;
     }
   }
   if (!shared.store || !shared.store->url.uses_tls()) return true;
   shared.store_tls = tls.for_store(shared.store->tls, message);
   return shared.store_tls != nullptr;
+}
+
+cluster::Membership::Hooks Server::State::membership_hooks() {
+  cluster::Membership::Hooks hooks;
+  hooks.prepare = [this](cluster::Backend& backend) {
+    std::string message;
+    if (prepare(backend, message)) return true;
+    log::event(LogLevel::error, "backend_refused", "pool", backend.pool(), "backend",
+               backend.name(), "why", message);
+    return false;
+  };
+  hooks.changed = [this](cluster::Pool& changed) {
+    for (std::size_t i = 0; i < checks.size(); ++i) {
+      if (&shared.pools[i]->pool == &changed) checks[i]->sync();
+    }
+  };
+  return hooks;
+}
+
+// What it takes to meet it.
+bool Server::State::prepare(cluster::Backend& backend, std::string& message) {
+  if (!backend.https() || backend.tls() != nullptr) return true;
+  backend.set_tls(tls.for_backend(backend.tls_settings(), message));
+  return backend.tls() != nullptr;
 }
 
 bool Server::State::listen(std::string& message) {
@@ -246,8 +275,9 @@ admin::HealthReport Server::State::health() const {
   for (const auto& pool : shared.pools) {
     admin::PoolHealth health;
     health.name = pool->pool.name();
-    health.backends = pool->pool.backends().size();
-    health.usable = pool->pool.healthy_count();
+    const auto view = pool->pool.view();
+    health.backends = view->backends.size();
+    health.usable = view->healthy_count();
     health.sessions =
         static_cast<std::int64_t>(pool->sessions.size() + pool->endpoint_sessions.size());
     report.active_sessions += health.sessions;

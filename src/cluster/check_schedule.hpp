@@ -10,8 +10,8 @@
 namespace mcplb::cluster {
 
 struct CheckUrgency {
-  bool changing = false;   // the last check contradicts what is believed of the backend
-  bool all_down = false;   // no backend of the pool is usable
+  bool changing = false;  // the last check contradicts what is believed of the backend
+  bool all_down = false;  // no backend of the pool is usable
 };
 
 // Before jitter.

@@ -30,8 +30,7 @@ class DirectConnector final : public CheckConnector {
  public:
   DirectConnector(net::Loop& loop, net::Resolver& resolver) : loop_(loop), resolver_(resolver) {}
 
-  Task<Result<std::unique_ptr<net::Stream>>> connect(Backend& backend,
-                                                     Deadline deadline) override {
+  Task<Result<std::unique_ptr<net::Stream>>> connect(Backend& backend, Deadline deadline) override {
     auto stream =
         co_await net::connect_host(loop_, resolver_, backend.host(), backend.port(), deadline);
     if (!stream || backend.tls() == nullptr) co_return stream;
@@ -53,7 +52,7 @@ class HealthChecks::Member final : public Job {
       : home_(home),
         backend_(backend),
         first_wait_(first_wait),
-        check_(make_check(home.settings_, backend, *home.connector_)),
+        check_(make_check(home.settings(), backend, *home.connector_)),
         kind_version_(home.kind_version_),
         pause_(home.timers_),
         last_call_(*this) {
@@ -97,7 +96,7 @@ class HealthChecks::Member final : public Job {
     while (!ending_) {
       co_await renew();
       const TimePoint began = timers.now();
-      auto answer = co_await check_->run(timers.in(home_.settings_.timeout));
+      auto answer = co_await check_->run(timers.in(home_.settings().timeout));
       if (ending_) break;
       note(std::move(answer), began);
       // A callback may have ended this member.
@@ -111,22 +110,22 @@ class HealthChecks::Member final : public Job {
     if (kind_version_ == home_.kind_version_) co_return;
     kind_version_ = home_.kind_version_;
     co_await check_->end(home_.timers_.in(limits::check_farewell));
-    check_ = make_check(home_.settings_, backend_, *home_.connector_);
+    check_ = make_check(home_.settings(), backend_, *home_.connector_);
   }
 
   milliseconds next_wait() const {
     CheckUrgency urgency;
     urgency.changing = count_.against > 0;
-    urgency.all_down = !home_.any_usable();
-    return check_interval(home_.settings_, urgency);
+    urgency.all_down = backend_.mode() == Mode::active && !home_.any_usable();
+    return check_interval(home_.settings(), urgency);
   }
 
   void note(CheckAnswer answer, TimePoint began) {
-    const HealthSettings& settings = home_.settings_;
+    const HealthSettings settings = home_.settings();  // a callback may change them
     const TimePoint now = home_.timers_.now();
     backend_.health().note_check(answer.good, answer.text, now);
     if (answer.restarted) note_restarted(now);
-    if (answer.good) home_.pool_.ejector().note_good_check(backend_, began, now);
+    if (answer.good) home_.pool_.ejector().note_good_check(backend_, began, *home_.view_, now);
     if (!count_.note(answer.good, settings.rise, settings.fall)) return;
     backend_.health().note_turn(answer.good, now);
     if (answer.good) {
@@ -144,17 +143,17 @@ class HealthChecks::Member final : public Job {
   }
 
   void came_up(TimePoint now) {
-    backend_.health().warmth.begin(now, home_.settings_.slow_start);
+    backend_.health().warmth.begin(now, home_.settings().slow_start);
     backend_.set_healthy(true);
     log::event(LogLevel::info, "backend_up", "pool", backend_.pool(), "backend", backend_.name(),
-               "reason", "checks succeed", "checks", home_.settings_.rise);
+               "reason", "checks succeed", "checks", home_.settings().rise);
     if (home_.events_.on_up) home_.events_.on_up(backend_);
   }
 
   void went_down(const std::string& reason) {
     backend_.set_healthy(false);
-    log::event(LogLevel::warn, "backend_down", "pool", backend_.pool(), "backend",
-               backend_.name(), "reason", reason, "checks", home_.settings_.fall);
+    log::event(LogLevel::warn, "backend_down", "pool", backend_.pool(), "backend", backend_.name(),
+               "reason", reason, "checks", home_.settings().fall);
     if (!home_.any_usable()) home_.hurry_all();
     if (home_.events_.on_down) home_.events_.on_down(backend_);
   }
@@ -185,38 +184,37 @@ HealthChecks::HealthChecks(net::Timers& timers, DeferQueue& turns,
       connector_(std::move(connector)),
       pool_(pool),
       events_(std::move(events)),
-      settings_(pool.settings().health),
+      view_(pool.view()),
       nursery_(turns) {}
 
 HealthChecks::~HealthChecks() = default;
 
 void HealthChecks::sync() {
-  const std::vector<Backend*>& current = pool_.backends();
-  const auto is_current = [&](const Backend& backend) {
-    return std::find(current.begin(), current.end(), &backend) != current.end();
-  };
-  for (Member* member : members_) {
-    if (!is_current(member->backend())) member->end(timers_.in(limits::check_farewell));
+  const HealthSettings before = settings();
+  view_ = pool_.view();
+  const HealthSettings& now = settings();
+  if (now.check != before.check || now.path != before.path || now.host != before.host) {
+    ++kind_version_;
   }
-  for (Backend* backend : current) {
+  for (Member* member : members_) {
+    const bool stays = view_->find(member->backend().id()) != nullptr;
+    if (!stays) member->end(timers_.in(limits::check_farewell));
+  }
+  start_missing();
+  hurry_all();
+  started_ = true;
+}
+
+void HealthChecks::start_missing() {
+  for (Backend* backend : view_->backends) {
     const bool known = std::any_of(members_.begin(), members_.end(), [&](const Member* member) {
       return &member->backend() == backend && !member->ending();
     });
     if (known) continue;
-    if (started_) backend->health().warmth.begin(timers_.now(), settings_.slow_start);
-    const milliseconds wait = started_ ? milliseconds(0) : random_below(settings_.interval / 4);
+    if (started_) backend->health().warmth.begin(timers_.now(), settings().slow_start);
+    const milliseconds wait = started_ ? milliseconds(0) : random_below(settings().interval / 4);
     nursery_.spawn(std::make_unique<Member>(*this, *backend, wait));
   }
-  started_ = true;
-}
-
-void HealthChecks::set_settings(const HealthSettings& settings) {
-  const bool other_kind = settings.check != settings_.check || settings.path != settings_.path ||
-                          settings.host != settings_.host;
-  settings_ = settings;
-  pool_.ejector().set_settings(settings);
-  if (other_kind) ++kind_version_;
-  hurry_all();
 }
 
 void HealthChecks::begin_stop() {
@@ -225,9 +223,8 @@ void HealthChecks::begin_stop() {
 }
 
 bool HealthChecks::any_usable() const {
-  const std::vector<Backend*>& current = pool_.backends();
-  return std::any_of(current.begin(), current.end(),
-                     [](const Backend* backend) { return backend->healthy(); });
+  return std::any_of(view_->backends.begin(), view_->backends.end(),
+                     [](const Backend* backend) { return backend->usable(); });
 }
 
 void HealthChecks::hurry_all() {

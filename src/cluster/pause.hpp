@@ -50,6 +50,8 @@ class Pause::Awaiter {
   Deadline deadline_;
 };
 
-inline Pause::Awaiter Pause::until(Deadline deadline) { return {*this, deadline}; }
+inline Pause::Awaiter Pause::until(Deadline deadline) {
+  return {*this, deadline};
+}
 
 }  // namespace mcplb::cluster

@@ -46,21 +46,23 @@ class CheckDoors final : public cluster::CheckConnector {
   }
   void reply(const std::string& status, const std::string& body = "",
              const std::string& fields = "Content-Type: application/json\r\n") {
-    send("HTTP/1.1 " + status + "\r\n" + fields +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    send("HTTP/1.1 " + status + "\r\n" + fields + "Content-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body);
   }
   void pump() {
-    for (std::size_t i = 0; i < pipes.size(); ++i) pipes[i]->pump();
+    for (std::size_t i = 0; i < pipes.size(); ++i)
+      pipes[i]->pump();
   }
-
-  std::set<std::string> refusing;
-  std::set<std::string> hanging;
-  std::map<std::string, int> connects;
-  std::vector<std::unique_ptr<Pipe>> pipes;  // in the order in which they were opened
 
  private:
   FakeClock& clock_;
   BufferPool buffers_{limits::buffer_block_bytes};
+
+ public:
+  std::set<std::string> refusing;
+  std::set<std::string> hanging;
+  std::map<std::string, int> connects;
+  std::vector<std::unique_ptr<Pipe>> pipes;  // in the order in which they were opened
 };
 
 // The JSON-RPC id that a request carries.

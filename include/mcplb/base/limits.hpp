@@ -118,6 +118,8 @@ inline constexpr std::uint32_t weight_max = 100;
 inline constexpr std::size_t backends_max = 1024;
 // Turns of one round of the round-robin schedule.
 inline constexpr std::size_t schedule_turns_max = weight_max * backends_max;
+// Backends that one process may ever know: addresses come and go, and sessions remember them.
+inline constexpr std::size_t backends_known_max = 16 * 1024;
 // Log lines waiting for the disk; beyond it lines are dropped and counted.
 inline constexpr std::size_t log_lines_queued_max = 64 * 1024;
 // Connections of the admin listener, with the flows of the control loop.

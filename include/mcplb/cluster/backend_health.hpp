@@ -50,9 +50,7 @@ class BackendHealth {
   Counter checks_bad;
 
   // Passive health; written by the pool's Ejector. True: no new work for it while others can.
-  bool ejected(TimePoint now) const {
-    return now < ejected_until_.load(std::memory_order_relaxed);
-  }
+  bool ejected(TimePoint now) const { return now < ejected_until_.load(std::memory_order_relaxed); }
   // Requests that failed in a row. Not 0 while it is ejected, nor after that until one succeeds.
   std::uint32_t failures() const { return failures_.load(std::memory_order_relaxed); }
 
@@ -75,7 +73,7 @@ class BackendHealth {
   std::atomic<TimePoint> restarted_at_{0};
   // Guarded by the Ejector's mutex.
   TimePoint ejected_at_ = 0;
-  TimePoint last_until_ = 0;       // when the last ejection ended or would have
+  TimePoint last_until_ = 0;  // when the last ejection ended or would have
   std::int64_t times_in_a_row_ = 0;
 
   mutable std::mutex mutex_;  // guards the record

@@ -2,14 +2,11 @@
 // for a while; a good request or a good check ends that at once.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <mutex>
-#include <span>
 
 #include "mcplb/base/clock.hpp"
 #include "mcplb/cluster/backend.hpp"
-#include "mcplb/cluster/settings.hpp"
 
 namespace mcplb::cluster {
 
@@ -23,30 +20,21 @@ enum class Served : std::uint8_t {
 };
 const char* to_string(Served served);
 
+struct PoolView;
+
 // One per pool, owned by it. Thread-safe: all workers report, and the control loop its checks.
 class Ejector {
  public:
-  explicit Ejector(const HealthSettings& settings);
-
-  // `members`: all backends of the pool, `backend` among them or just removed. Time is the loops'.
-  void report(Backend& backend, Served served, std::span<Backend* const> members, TimePoint now) {
-    if (served == Served::good && backend.health().failures() == 0) return;
-    take(backend, served, members, now);
-  }
+  // `view`: the settings that hold, and the members. Time is the loops'.
+  void report(Backend& backend, Served served, const PoolView& view, TimePoint now);
   // A check that began at that time has succeeded.
-  void note_good_check(Backend& backend, TimePoint began, TimePoint now);
-  // Backends that are out stay out as long as they were told to.
-  void set_settings(const HealthSettings& settings);
+  void note_good_check(Backend& backend, TimePoint began, const PoolView& view, TimePoint now);
 
  private:
-  void take(Backend& backend, Served served, std::span<Backend* const> members, TimePoint now);
-  void eject(Backend& backend, Served served, std::span<Backend* const> members, TimePoint now);
-  void readmit(Backend& backend, const char* reason, TimePoint now);
+  void eject(Backend& backend, Served served, const PoolView& view, TimePoint now);
+  void readmit(Backend& backend, const char* reason, milliseconds slow_start, TimePoint now);
 
-  std::atomic<std::uint32_t> failures_max_;  // 0: nobody is ejected
-  std::mutex mutex_;                         // guards what follows, and each ejection
-  PassiveSettings settings_;
-  milliseconds slow_start_;
+  std::mutex mutex_;  // guards each ejection and readmission
 };
 
 }  // namespace mcplb::cluster

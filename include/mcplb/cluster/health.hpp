@@ -45,12 +45,11 @@ class HealthChecks {
   HealthChecks(const HealthChecks&) = delete;
   HealthChecks& operator=(const HealthChecks&) = delete;
 
-  // Starts checking members that are new and ends the checks of those that left. The first call
-  // begins at random within a quarter of the interval; whoever joins later is checked at once.
+  // Takes over the pool's view, whenever there is a new one: starts checking members that are new,
+  // ends the checks of those that left, and follows the settings; what is believed of the backends
+  // stays. The first call begins at random within a quarter of the interval; whoever joins later
+  // is checked at once.
   void sync();
-  // From the next check on. What is believed of the backends stays as it is.
-  void set_settings(const HealthSettings& settings);
-  const HealthSettings& settings() const { return settings_; }
   // Ends all checks and deletes what they keep open, for at most limits::check_farewell.
   void begin_stop();
   // Nothing is left, also of members that were removed.
@@ -60,6 +59,8 @@ class HealthChecks {
   class Member;
   friend class Member;
 
+  const HealthSettings& settings() const { return view_->settings.health; }
+  void start_missing();
   bool any_usable() const;
   void hurry_all();
 
@@ -67,8 +68,8 @@ class HealthChecks {
   const std::unique_ptr<CheckConnector> connector_;
   Pool& pool_;
   const HealthEvents events_;
-  HealthSettings settings_;
-  unsigned kind_version_ = 0;  // counts changes of what checks do, not of when
+  std::shared_ptr<const PoolView> view_;  // as it was at the last sync()
+  unsigned kind_version_ = 0;             // counts changes of what checks do, not of when
   bool started_ = false;
   std::vector<Member*> members_;  // owned by the nursery; the ending ones, too
   Nursery nursery_;

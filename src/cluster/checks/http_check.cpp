@@ -34,9 +34,7 @@ class HttpCheck final : public Check {
     wire::CallRequest request;
     request.method = http::Method::get;
     request.target = target_.path;
-    request.fields = {{"Host", target_.host},
-                      {"User-Agent", check_user_agent},
-                      {"Accept", "*/*"}};
+    request.fields = {{"Host", target_.host}, {"User-Agent", check_user_agent}, {"Accept", "*/*"}};
     StatusOnly reply;
     auto ended = co_await wire::call(**stream, std::move(request), reply, deadline);
     if (!ended) {

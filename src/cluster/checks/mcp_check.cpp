@@ -89,7 +89,8 @@ Task<CheckAnswer> McpCheck::discover(Deadline deadline) {
   std::string before;
   if (era_ != Era::legacy) {
     opening_ = true;
-    auto heard = co_await talk(say_discover(), deadline);
+    Utterance said = say_discover();
+    auto heard = co_await talk(std::move(said), deadline);
     opening_ = false;
     // Some legacy servers open a session for whatever comes without one, and refuse it then.
     leave_over(std::move(heard.session));
@@ -107,7 +108,8 @@ Task<CheckAnswer> McpCheck::discover(Deadline deadline) {
 
 Task<CheckAnswer> McpCheck::open_canary(Deadline deadline) {
   opening_ = true;
-  auto heard = co_await talk(say_initialize(), deadline);
+  Utterance said = say_initialize();
+  auto heard = co_await talk(std::move(said), deadline);
   opening_ = false;
   if (heard.wants_credentials()) co_return alive(heard.summary());
   if (!heard.has_result()) {
@@ -121,12 +123,14 @@ Task<CheckAnswer> McpCheck::open_canary(Deadline deadline) {
   canary_.protocol = std::move(heard.response->protocol_version);
   if (!mcp::is_session_id(canary_.protocol)) canary_.protocol = legacy_revision;
   // Whatever becomes of it shows with the next ping.
-  co_await talk(say_initialized(canary_.session, canary_.protocol), deadline);
+  Utterance then = say_initialized(canary_.session, canary_.protocol);
+  co_await talk(std::move(then), deadline);
   co_return alive("initialize: answered");
 }
 
 Task<CheckAnswer> McpCheck::ping(Deadline deadline) {
-  auto heard = co_await talk(say_ping(canary_.session, canary_.protocol), deadline);
+  Utterance said = say_ping(canary_.session, canary_.protocol);
+  auto heard = co_await talk(std::move(said), deadline);
   const PingOutcome outcome = judge_ping(heard);
   if (outcome == PingOutcome::good) {
     canary_.odd_pings = 0;
@@ -185,7 +189,8 @@ Task<void> McpCheck::delete_leftovers(Deadline deadline) {
   while (!leftovers_.empty()) {
     const std::string session = std::move(leftovers_.back());
     leftovers_.pop_back();
-    co_await talk(say_goodbye(session, protocol), deadline);
+    Utterance said = say_goodbye(session, protocol);
+    co_await talk(std::move(said), deadline);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "mcplb/base/metrics.hpp"
 #include "mcplb/base/random.hpp"
 #include "mcplb/mcp/message.hpp"
 #include "mcplb/mcp/session_unknown.hpp"
@@ -99,8 +100,8 @@ bool Ear::on_head(const wire::CallHead& head) {
   heard_.status = head.status;
   event_stream_ = head.event_stream;
   content_type_ = head.content_type;
-  const bool usable = mcp::is_session_id(head.session_id) &&
-                      head.session_id.size() <= limits::session_id_bytes_max;
+  const bool usable =
+      mcp::is_session_id(head.session_id) && head.session_id.size() <= limits::session_id_bytes_max;
   if (usable) heard_.session = head.session_id;
   return !id_.empty() && !heard_.wants_credentials();
 }
@@ -108,7 +109,10 @@ bool Ear::on_head(const wire::CallHead& head) {
 bool Ear::on_content(std::string_view content) {
   bytes_ += content.size();
   too_large_ = bytes_ > limits::check_reply_bytes_max;
-  if (too_large_) return false;
+  if (too_large_) {
+    count_limit_hit(Limit::check_reply_bytes);
+    return false;
+  }
   if (!event_stream_ || !heard_.success()) {
     body_ += content;
     return true;
@@ -129,10 +133,11 @@ Heard Ear::heard(const char* failure) && {
   if (!heard_.response && !heard_.failed() && !id_.empty() && !body_.empty()) {
     heard_.response = mcp::find_response(body_, id_);
   }
-  const bool said_inside = heard_.success() && heard_.response &&
-                           mcp::says_session_unknown(*heard_.response);
-  heard_.session_unknown = said_inside || (!heard_.failed() &&
-                           mcp::says_session_unknown(heard_.status, content_type_, body_));
+  const bool said_inside =
+      heard_.success() && heard_.response && mcp::says_session_unknown(*heard_.response);
+  heard_.session_unknown =
+      said_inside ||
+      (!heard_.failed() && mcp::says_session_unknown(heard_.status, content_type_, body_));
   return std::move(heard_);
 }
 

@@ -217,9 +217,9 @@ describe('health checks', () => {
     assert.doesNotMatch(logText(balancer), /backend_down/);
   });
 
-  test('mcp: a stop does not wait for a server that hangs longer than two seconds', async () => {
+  test('mcp: a stop does not wait for a server that hangs', async () => {
     const server = await legacyBackend('hanging');
-    const balancer = await balancerOf([server], { check: 'mcp' }, { shutdown_timeout: '5s' });
+    const balancer = await balancerOf([server], { check: 'mcp' }, { shutdown_timeout: '60s' });
     await untilChecks(server, 4);
     server.script = () => {};
     await balancer.stop();

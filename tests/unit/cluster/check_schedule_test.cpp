@@ -32,7 +32,8 @@ TEST_SUITE("cluster/check_schedule") {
     CHECK(interval(100, changing) == 100);
   }
 
-  TEST_CASE("with nobody usable the checks that bring one back fit into a second, jitter included") {
+  TEST_CASE(
+      "with nobody usable, the checks that bring one back fit into a second") {
     for (int rise = 1; rise <= 16; ++rise) {
       CAPTURE(rise);
       CHECK(interval(60'000, all_down, rise) * rise * 11 / 10 < 1000);

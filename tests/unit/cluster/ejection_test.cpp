@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "mcplb/base/limits.hpp"
+#include "mcplb/cluster/pool.hpp"
 
 #include "support/backends.hpp"
 
@@ -20,11 +20,14 @@ HealthSettings three_failures() {
 
 struct Ejecting {
   explicit Ejecting(std::size_t count, const HealthSettings& settings = three_failures())
-      : backends(std::vector<std::uint32_t>(count, 1)),
-        ejector(settings) {}
+      : backends(std::vector<std::uint32_t>(count, 1)) {
+    view.settings.health = settings;
+    view.backends = backends.all;
+  }
 
   void report(std::size_t index, Served served, int times = 1) {
-    for (int i = 0; i < times; ++i) ejector.report(backends[index], served, backends.all, now);
+    for (int i = 0; i < times; ++i)
+      ejector.report(backends[index], served, view, now);
   }
   void fail(std::size_t index, int times = 3) { report(index, Served::bad_gateway, times); }
   void succeed(std::size_t index) { report(index, Served::good); }
@@ -32,11 +35,13 @@ struct Ejecting {
   // How long it stays out from now on, to the millisecond.
   TimePoint remaining(std::size_t index) {
     TimePoint left = 0;
-    while (backends[index].ejected(now + left)) ++left;
+    while (backends[index].ejected(now + left))
+      ++left;
     return left;
   }
 
   test::Backends backends;
+  PoolView view;
   Ejector ejector;
   TimePoint now = 1'000'000;
 };
@@ -90,9 +95,9 @@ TEST_SUITE("cluster/ejection") {
     e.now += 10;
     e.fail(0);
     e.now += 10;
-    e.ejector.note_good_check(e.backends[0], before, e.now);
+    e.ejector.note_good_check(e.backends[0], before, e.view, e.now);
     CHECK(e.out(0));
-    e.ejector.note_good_check(e.backends[0], e.now, e.now);
+    e.ejector.note_good_check(e.backends[0], e.now, e.view, e.now);
     CHECK_FALSE(e.out(0));
     CHECK(e.backends[0].health().failures() == 0);
   }
@@ -100,7 +105,7 @@ TEST_SUITE("cluster/ejection") {
   TEST_CASE("a good check changes nothing for who is not out") {
     Ejecting e(2);
     e.fail(0, 2);
-    e.ejector.note_good_check(e.backends[0], e.now, e.now);
+    e.ejector.note_good_check(e.backends[0], e.now, e.view, e.now);
     CHECK(e.backends[0].health().failures() == 2);
   }
 
@@ -145,7 +150,8 @@ TEST_SUITE("cluster/ejection") {
 
   TEST_CASE("at most the given part of the pool is out at a time") {
     Ejecting e(5);  // 50 %: two of five
-    for (std::size_t i = 0; i < 5; ++i) e.fail(i);
+    for (std::size_t i = 0; i < 5; ++i)
+      e.fail(i);
     CHECK(e.out(0));
     CHECK(e.out(1));
     CHECK_FALSE(e.out(2));
@@ -178,7 +184,7 @@ TEST_SUITE("cluster/ejection") {
     HealthSettings lenient = three_failures();
     lenient.passive.failures = 4;
     lenient.passive.eject_for = milliseconds(70);
-    e.ejector.set_settings(lenient);
+    e.view.settings.health = lenient;
     e.fail(0, 1);
     CHECK_FALSE(e.out(0));
     e.fail(0, 1);

@@ -110,7 +110,9 @@ TEST_SUITE("config/checks") {
   }
 
   TEST_CASE("targets of checks begin with a slash, may have a query, and may be left out") {
-    for (const char* const text : {"", "/", "/health?deep=1"}) CHECK(wrong(check_target, text) == "");
+    for (const char* const text : {"", "/", "/health?deep=1"}) {
+      CHECK(wrong(check_target, text) == "");
+    }
     for (const char* const text : {"health", "http://h/health", "/a b", "/a\r\nX: y", "/a#b"}) {
       CAPTURE(text);
       CHECK(wrong(check_target, text) != "");

@@ -117,9 +117,15 @@ TEST_SUITE("cluster/http_check") {
   }
 
   TEST_CASE("200 to 399 is good, anything else bad, and the status is told") {
-    for (const auto& [status, good] : {std::pair<int, bool>{200, true}, {204, true}, {302, true},
-                                       {399, true}, {400, false}, {401, false}, {404, false},
-                                       {500, false}, {503, false}}) {
+    for (const auto& [status, good] : {std::pair<int, bool>{200, true},
+                                       {204, true},
+                                       {302, true},
+                                       {399, true},
+                                       {400, false},
+                                       {401, false},
+                                       {404, false},
+                                       {500, false},
+                                       {503, false}}) {
       CAPTURE(status);
       Checking c(of(Kind::http));
       c.begin();

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "mcplb/base/metrics.hpp"
+
 using namespace mcplb;
 using namespace mcplb::cluster;
 
@@ -59,16 +61,17 @@ TEST_SUITE("cluster/mcp_talk") {
 
   TEST_CASE("the notification has no id, and no two requests share one") {
     const auto body = nlohmann::json::parse(say_initialized("s", "p").body);
-    CHECK(body == nlohmann::json::parse(
-                      R"({"jsonrpc":"2.0","method":"notifications/initialized"})"));
+    CHECK(body ==
+          nlohmann::json::parse(R"({"jsonrpc":"2.0","method":"notifications/initialized"})"));
     CHECK(say_ping("s", "p").id != say_ping("s", "p").id);
   }
 
   TEST_CASE("a result of a modern server ends the question, as JSON and in a stream") {
     CHECK(judge_discovery(hear(200, result)) == Discovery::modern);
-    CHECK(judge_discovery(hear(200, ": hi\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"n\"}\n\ndata: " +
-                                        result + "\n\n",
-                               "text/event-stream")) == Discovery::modern);
+    CHECK(
+        judge_discovery(hear(
+            200, ": hi\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"n\"}\n\ndata: " + result + "\n\n",
+            "text/event-stream")) == Discovery::modern);
   }
 
   TEST_CASE("errors that only modern servers know are life, whatever the status") {
@@ -121,6 +124,7 @@ TEST_SUITE("cluster/mcp_talk") {
   }
 
   TEST_CASE("a reply without end is read no further than its bound") {
+    const std::uint64_t hits = limit_hits(Limit::check_reply_bytes);
     for (const char* const type : {"application/json", "text/event-stream"}) {
       Ear ear("i");
       REQUIRE(ear.on_head(head_of(200, type)));
@@ -130,12 +134,14 @@ TEST_SUITE("cluster/mcp_talk") {
       CHECK_FALSE(ear.on_content(part));
       CHECK(std::move(ear).heard("").summary() == "reply too large");
     }
+    CHECK(limit_hits(Limit::check_reply_bytes) == hits + 2);
   }
 
   TEST_CASE("only a session id that can be sent back is taken") {
-    for (const auto& [id, taken] :
-         {std::pair<std::string, bool>{"s-1", true}, {"a b", false}, {"", false},
-          {std::string(limits::session_id_bytes_max + 1, 's'), false}}) {
+    for (const auto& [id, taken] : {std::pair<std::string, bool>{"s-1", true},
+                                    {"a b", false},
+                                    {"", false},
+                                    {std::string(limits::session_id_bytes_max + 1, 's'), false}}) {
       Ear ear("i");
       wire::CallHead head = head_of(400);
       head.session_id = id;
