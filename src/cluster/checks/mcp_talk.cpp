@@ -101,8 +101,8 @@ bool Ear::on_head(const wire::CallHead& head) {
   event_stream_ = head.event_stream;
   content_type_ = head.content_type;
   const bool usable =
-      mcp::is_session_id(head.session_id) && head.session_id.size() <= limits::session_id_bytes_max;
-  if (usable) heard_.session = head.session_id;
+      mcp::is_session_id(head.session) && head.session.size() <= limits::session_id_bytes_max;
+  if (usable) heard_.session = head.session;
   return !id_.empty() && !heard_.wants_credentials();
 }
 

@@ -54,7 +54,7 @@ class Sink final : public ReplySink {
     status = head.status;
     event_stream = head.event_stream;
     content_type = head.content_type;
-    session_id = head.session_id;
+    session_id = head.session;
     www_authenticate = head.www_authenticate;
     return wants_content;
   }

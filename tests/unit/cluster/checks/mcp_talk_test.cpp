@@ -144,7 +144,7 @@ TEST_SUITE("cluster/mcp_talk") {
                                     {std::string(limits::session_id_bytes_max + 1, 's'), false}}) {
       Ear ear("i");
       wire::CallHead head = head_of(400);
-      head.session_id = id;
+      head.session = id;
       ear.on_head(head);
       CHECK(std::move(ear).heard("").session == (taken ? id : ""));
     }
