@@ -49,7 +49,7 @@ struct Server::State {
       : settings(std::move(given)),
         shared(settings.client, settings.http, routes_of(settings)),
         control(limits::buffer_block_bytes),
-        resolver(control),
+        resolver(control, settings.resolver),
         session_views(shared, registry),
         admin(settings.admin, admin_view()),
         nursery(control) {}
@@ -87,6 +87,7 @@ struct Server::State {
 Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::move(settings))) {
   State& state = *state_;
   state.shared.secrets = state.settings.secrets;
+  state.shared.resolver = state.settings.resolver;
   state.shared.store = state.settings.store;
   state.shared.instance = state.settings.instance;
   if (state.shared.secrets.empty()) state.shared.secrets.push_back(key_of_this_process());

@@ -112,6 +112,8 @@ case Limit::farewells: return "farewells";
     case Limit::asks_rate: return "asks_rate";
     case Limit::asked_backends: return "asked_backends";
     case Limit::ask_reply_bytes: return "ask_reply_bytes";
+    case Limit::dns_queries: return "dns_queries";
+    case Limit::dns_records: return "dns_records";
     case Limit::count_: break;
   }
   return "none";

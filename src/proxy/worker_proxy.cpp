@@ -29,7 +29,7 @@ void set_request_id(Scratch& scratch, bool trusted) {
 Context::Context(net::Loop& worker_loop, const SharedState& shared_state)
     : loop(worker_loop),
       shared(shared_state),
-      resolver(worker_loop),
+      resolver(worker_loop, shared_state.resolver),
       streams(worker_loop.timers()),
       store(shared_state.store
                 ? std::make_unique<StoreLink>(loop, resolver, nursery, shared_state)

@@ -45,6 +45,8 @@ enum class Limit : std::uint8_t {
   asks_rate,
   asked_backends,
   ask_reply_bytes,
+  dns_queries,
+  dns_records,
   count_
 };
 const char* to_string(Limit limit);

@@ -33,6 +33,10 @@ class Backend {
   std::uint16_t port() const { return settings_.port; }
   std::uint32_t weight() const { return settings_.weight; }
   bool https() const { return settings_.https; }
+  // The name or address that its certificate is for, and that requests of our own name in `Host`.
+  const std::string& tls_name() const {
+    return settings_.tls_name.empty() ? settings_.host : settings_.tls_name;
+  }
   const net::TlsClientSettings& tls_settings() const { return settings_.tls; }
   // How to meet it; null without https. Set once, before any worker runs.
   const net::TlsClientContext* tls() const { return tls_; }

@@ -54,6 +54,7 @@ struct SharedState {
   http::Settings http;
   Router router;
   net::Networks trusted;  // of client.trusted_proxies
+  net::ResolverSettings resolver;
   std::vector<std::string> secrets;  // of seals and bindings; one at least once workers run
   std::optional<redis::Settings> store;  // none: sessions live in this process only
   const net::TlsClientContext* store_tls = nullptr;  // of a store that is met with TLS
