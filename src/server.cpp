@@ -10,9 +10,11 @@
 #include "mcplb/base/log.hpp"
 #include "mcplb/base/random.hpp"
 #include "mcplb/cluster/health.hpp"
+#include "mcplb/cluster/membership.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
+#include "discovery.hpp"
 #include "session_upkeep.hpp"
 #include "session_views.hpp"
 #include "tls_setup.hpp"
@@ -47,16 +49,19 @@ std::string key_of_this_process() {
 struct Server::State {
   explicit State(config::Settings given)
       : settings(std::move(given)),
+        membership(registry, membership_hooks()),
         shared(settings.client, settings.http, routes_of(settings)),
         control(limits::buffer_block_bytes),
         resolver(control, settings.resolver),
         session_views(shared, registry),
         admin(settings.admin, admin_view()),
+        discovery(control, settings.resolver, membership, nursery),
         nursery(control) {}
 
   config::Settings settings;
   TlsSetup tls;
   cluster::Registry registry;
+  cluster::Membership membership;
   proxy::SharedState shared;
   std::vector<std::unique_ptr<proxy::Listener>> listeners;
   net::Loop control;
@@ -64,6 +69,7 @@ struct Server::State {
   SessionViews session_views;
   admin::Admin admin;
   std::vector<std::unique_ptr<Worker>> workers;
+  Discovery discovery;
   std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
   Nursery nursery;                        // of the control loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
@@ -72,6 +78,8 @@ struct Server::State {
   bool stopping = false;
   TimePoint started_at = monotonic_ms();
 
+  cluster::Membership::Hooks membership_hooks();
+  bool prepare(cluster::Backend& backend, std::string& message);
   admin::View admin_view();
   admin::HealthReport health() const;
   void watch_signals();
@@ -94,6 +102,7 @@ Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::
   for (const config::PoolSettings& pool : state.settings.pools) {
     state.shared.pools.push_back(std::make_unique<proxy::SharedPool>(
         pool.cluster, pool.sessions, pool.forward, state.registry));
+    state.membership.add(state.shared.pools.back()->pool);
   }
 }
 
@@ -113,6 +122,9 @@ bool Server::start(std::string& message) {
   for (auto& worker : state.workers) worker->start();
   for (const auto& pool : state.shared.pools) {
     cluster::start_health_checks(state.nursery, state.control, state.resolver, pool->pool);
+  }
+  for (const auto& pool : state.shared.pools) {
+    state.discovery.follow(pool->pool.name(), pool->pool.view()->settings.dns);
   }
   if (!state.tls.empty()) state.nursery.spawn(state.certificates_flow());
   state.upkeep = std::make_unique<SessionUpkeep>(state.control, state.resolver, state.nursery,
@@ -158,15 +170,36 @@ bool Server::State::set_up_tls(std::string& message) {
     if (!listeners.back()->tls) return false;
   }
   for (const auto& pool : shared.pools) {
-    for (cluster::Backend* backend : pool->pool.backends()) {
-      if (!backend->https()) continue;
-      backend->set_tls(tls.for_backend(backend->tls_settings(), message));
-      if (backend->tls() == nullptr) return false;
+    const auto view = pool->pool.view();
+    for (cluster::Backend* backend : view->backends) {
+      if (!prepare(*backend, message)) return false;
+    }
+    for (const cluster::DnsSettings& named : view->settings.dns) {
+      if (named.https && tls.for_backend(named.tls, message) == nullptr) return false;
     }
   }
   if (!shared.store || !shared.store->url.uses_tls()) return true;
   shared.store_tls = tls.for_store(shared.store->tls, message);
   return shared.store_tls != nullptr;
+}
+
+cluster::Membership::Hooks Server::State::membership_hooks() {
+  cluster::Membership::Hooks hooks;
+  hooks.prepare = [this](cluster::Backend& backend) {
+    std::string message;
+    if (prepare(backend, message)) return true;
+    log::event(LogLevel::error, "backend_refused", "pool", backend.pool(), "backend",
+               backend.name(), "why", message);
+    return false;
+  };
+  return hooks;
+}
+
+// What it takes to meet it.
+bool Server::State::prepare(cluster::Backend& backend, std::string& message) {
+  if (!backend.https() || backend.tls() != nullptr) return true;
+  backend.set_tls(tls.for_backend(backend.tls_settings(), message));
+  return backend.tls() != nullptr;
 }
 
 bool Server::State::listen(std::string& message) {
@@ -244,8 +277,9 @@ admin::HealthReport Server::State::health() const {
   for (const auto& pool : shared.pools) {
     admin::PoolHealth health;
     health.name = pool->pool.name();
-    health.backends = pool->pool.backends().size();
-    health.usable = pool->pool.healthy_count();
+    const auto view = pool->pool.view();
+    health.backends = view->backends.size();
+    health.usable = view->healthy_count();
     health.sessions =
         static_cast<std::int64_t>(pool->sessions.size() + pool->endpoint_sessions.size());
     report.active_sessions += health.sessions;

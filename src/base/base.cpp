@@ -114,6 +114,7 @@ case Limit::farewells: return "farewells";
     case Limit::ask_reply_bytes: return "ask_reply_bytes";
     case Limit::dns_queries: return "dns_queries";
     case Limit::dns_records: return "dns_records";
+    case Limit::backends_known: return "backends_known";
     case Limit::count_: break;
   }
   return "none";

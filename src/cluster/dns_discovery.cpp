@@ -93,9 +93,13 @@ void DnsDiscovery::note(const Result<net::DnsAnswer>& answer) {
   }
   std::vector<BackendSettings> now = backends_of(*answer);
   if (!believes(now.empty())) return;
-  if (std::equal(now.begin(), now.end(), known_.begin(), known_.end(), same_backend)) return;
-  log::event(LogLevel::info, "dns_changed", "pool", pool_, "name", settings_.host, "added",
-             missing(now, known_), "removed", missing(known_, now), "backends", now.size());
+  const bool same =
+      std::equal(now.begin(), now.end(), known_.begin(), known_.end(), same_backend);
+  if (std::exchange(told_, true) && same) return;
+  if (!same) {
+    log::event(LogLevel::info, "dns_changed", "pool", pool_, "name", settings_.host, "added",
+               missing(now, known_), "removed", missing(known_, now), "backends", now.size());
+  }
   known_ = std::move(now);
   on_change_(known_);
 }

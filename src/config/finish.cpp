@@ -185,7 +185,7 @@ class Finisher {
       const bool by_url = is_written(lookup(root_, path + ".url"));
       const bool by_dns = is_written(lookup(root_, path + ".dns"));
       if (!by_url && !by_dns) complain(path, path + " needs a url or dns");
-      if (by_url && by_dns) complain(path + ".dns", path + " has url and dns: it wants one of them");
+      if (by_url && by_dns) complain(path + ".dns", path + " has url and dns: it wants one");
       if (by_dns) {
         const cluster::DnsSettings& dns = entry.dns;
         const bool known = !dns.host.empty();

@@ -102,7 +102,7 @@ class Lookup final : private Timer {
  public:
   Lookup(Loop& loop, Query* query, Deadline deadline) : loop_(loop), deadline_(deadline) {
     if (query == nullptr) {
-      outcome_ = Error{Error::Kind::overloaded, Error::Side::self, 0, "too many names are looked up"};
+      outcome_ = Error{Error::Kind::overloaded, Error::Side::self, 0, "too many look-ups"};
     } else {
       query->waiters.push_back(waiter_);
     }

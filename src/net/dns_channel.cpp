@@ -168,7 +168,9 @@ void DnsChannel::ask_addresses(const std::string& name, int family, DnsAsker& as
 void DnsChannel::ask_services(const std::string& name, DnsAsker& asker) {
   if (channel_ == nullptr) return asker.on_services(DnsVerdict::failed, {});
   auto asked = std::make_unique<Asked>(Asked{asker, AF_UNSPEC});
-  ares_search(channel_, name.c_str(), class_in, type_srv, &on_srv, asked.release());
+  // Without search domains: ares_search() takes one domain's "no such name" for the whole answer,
+  // although another domain's server has failed.
+  ares_query(channel_, name.c_str(), class_in, type_srv, &on_srv, asked.release());
   wait_on();
 }
 
@@ -181,7 +183,7 @@ void DnsChannel::watch(ares_socket_t fd, int events) {
   const auto known = watches_.find(fd);
   if (events == 0) {
     if (known == watches_.end()) return;
-    // c-ares closes the socket next. The watch is stopped now, and freed when libuv is done with it.
+    // c-ares closes the socket next: the watch is stopped now, and freed when libuv is done.
     const auto free = [](uv_handle_t* poll) { delete static_cast<Watch*>(poll->data); };
     uv_poll_stop(&known->second->poll);
     uv_close(reinterpret_cast<uv_handle_t*>(&known->second->poll), free);

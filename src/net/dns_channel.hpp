@@ -50,8 +50,8 @@ class DnsChannel final : private Timer {
 
   // What /etc/hosts says, for both families. Reads the file.
   std::vector<Address> in_hosts_file(const std::string& name) const;
-  // Each question is answered exactly once, with what fits into one DNS message. `asker` lives until
-  // then.
+  // Each question is answered exactly once, with what fits into one DNS message. `asker` lives
+  // until then.
   void ask_addresses(const std::string& name, int family, DnsAsker& asker);
   void ask_services(const std::string& name, DnsAsker& asker);
 

@@ -47,6 +47,7 @@ enum class Limit : std::uint8_t {
   ask_reply_bytes,
   dns_queries,
   dns_records,
+  backends_known,
   count_
 };
 const char* to_string(Limit limit);

@@ -41,6 +41,7 @@ class DnsDiscovery final : public Job {
   DnsSettings settings_;
   OnChange on_change_;
   std::vector<BackendSettings> known_;  // sorted by id
+  bool told_ = false;                   // on_change_ has been called
   bool failing_ = false;                // the last look-up got no answer
   int empty_answers_ = 0;               // in a row
 };

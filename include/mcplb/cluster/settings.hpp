@@ -44,6 +44,8 @@ struct DnsSettings {
   milliseconds refresh{5000};  // between two look-ups, ±10 %; shorter where replicas move quickly
   std::uint32_t weight = 1;    // of each address; SRV records bring their own
   net::TlsClientSettings tls{};
+
+  bool operator==(const DnsSettings&) const = default;
 };
 
 struct HealthSettings {

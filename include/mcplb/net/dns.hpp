@@ -38,13 +38,14 @@ class Dns {
 
   // IPv4 and IPv6. What /etc/hosts says of a name is all that there is to know.
   virtual Task<Result<DnsAnswer>> addresses(std::string name, Deadline deadline) = 0;
-  // The addresses behind the SRV records of a name that have the lowest priority value.
+  // The addresses behind the SRV records of a name that have the lowest priority value. The name is
+  // a full one: search domains are not tried.
   virtual Task<Result<DnsAnswer>> services(std::string name, Deadline deadline) = 0;
 };
 
 // Asks the servers of the settings, or those of /etc/resolv.conf, which is read again after a
-// failure. Keeps no answers; those who ask the same at the same time share one query. Outlives those who
-// wait for it.
+// failure. Keeps no answers; those who ask the same at the same time share one query. Outlives
+// those who wait for it, or is destroyed by one of them.
 class DnsClient final : public Dns {
  public:
   DnsClient(Loop& loop, const ResolverSettings& settings);

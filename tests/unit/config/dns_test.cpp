@@ -61,7 +61,7 @@ TEST_SUITE("config/dns") {
     };
     const Case cases[] = {
         {backends("{dns: \"http://h\", url: \"http://h\"}"),
-         "1:27: pools[0].backends[0] has url and dns: it wants one of them"},
+         "1:27: pools[0].backends[0] has url and dns: it wants one"},
         {backends("{refresh: 1s}"), "1:21: pools[0].backends[0] needs a url or dns"},
         {backends("{dns: \"http://h\", id: one}"),
          "1:43: pools[0].backends[0].id: the backends behind dns are named by their address"},
@@ -85,7 +85,8 @@ TEST_SUITE("config/dns") {
   }
 
   TEST_CASE("servers are addresses, with or without a port") {
-    const Settings settings = settings_of(servers("10.0.0.2, \"127.0.0.1:5353\", \"[::1]:53\", \"::1\""));
+    const Settings settings =
+        settings_of(servers("10.0.0.2, \"127.0.0.1:5353\", \"[::1]:53\", \"::1\""));
     CHECK(settings.resolver.servers ==
           std::vector<std::string>{"10.0.0.2:53", "127.0.0.1:5353", "[::1]:53", "[::1]:53"});
     CHECK(settings_of(servers("")).resolver.servers.empty());

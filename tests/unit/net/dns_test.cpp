@@ -302,7 +302,8 @@ TEST_SUITE("net/dns") {
       auto asking = test::run(dying.addresses("mcp.test", w.soon()));
       auto services = test::run(dying.services("_a.mcp.test", w.soon()));
     }
-    auto ended = std::make_unique<net::DnsClient>(w.loop, net::ResolverSettings{{w.server.address()}});
+    const net::ResolverSettings settings{{w.server.address()}};
+    auto ended = std::make_unique<net::DnsClient>(w.loop, settings);
     struct Flow {
       static Task<void> run(std::unique_ptr<net::DnsClient>& client, Deadline deadline) {
         auto answer = co_await client->addresses("mcp.test", deadline);
@@ -315,7 +316,7 @@ TEST_SUITE("net/dns") {
     CHECK(text_of(w.addresses("mcp.test")) == "10.0.0.1:0*0");
   }
 
-  TEST_CASE("after a failure the next question works") {
+  TEST_CASE("after a failure the next question is answered") {
     World w;
     w.server.zone["mcp.test"] = {a("10.0.0.1")};
     w.refuse(test::type_a, Rcode::failed);
