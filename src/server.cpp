@@ -13,6 +13,7 @@
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
+#include "discovery.hpp"
 #include "policy.hpp"
 #include "session_upkeep.hpp"
 #include "session_views.hpp"
@@ -33,9 +34,10 @@ struct Server::State {
       : settings(std::move(given)),
         membership(registry, membership_hooks()),
         control(limits::buffer_block_bytes),
-        resolver(control),
+        resolver(control, settings.resolver),
         session_views(shared, registry),
         admin(settings.admin, admin_view()),
+        discovery(control, settings.resolver, membership, nursery),
         nursery(control) {}
 
   config::Settings settings;
@@ -50,6 +52,7 @@ struct Server::State {
   admin::Admin admin;
   std::vector<std::unique_ptr<Worker>> workers;
   std::vector<std::unique_ptr<cluster::HealthChecks>> checks;  // in the order of the pools
+  Discovery discovery;
   std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
   Nursery nursery;                        // of the control loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
@@ -77,6 +80,7 @@ struct Server::State {
 
 Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::move(settings))) {
   State& state = *state_;
+  state.shared.resolver = state.settings.resolver;
   state.shared.store = state.settings.store;
   state.shared.instance = state.settings.instance;
   for (const config::PoolSettings& pool : state.settings.pools) {
@@ -111,6 +115,9 @@ bool Server::start(std::string& message) {
     state.checks.push_back(std::make_unique<cluster::HealthChecks>(
         state.control, state.resolver, pool->pool, cluster::HealthEvents{}));
     state.checks.back()->sync();
+  }
+  for (const auto& pool : state.shared.pools) {
+    state.discovery.follow(pool->pool.name(), pool->pool.view()->settings.dns);
   }
   if (!state.tls.empty()) state.nursery.spawn(state.certificates_flow());
   state.upkeep = std::make_unique<SessionUpkeep>(state.control, state.resolver, state.nursery,
@@ -159,6 +166,9 @@ bool Server::State::set_up_tls(std::string& message) {
     const auto view = pool->pool.view();
     for (cluster::Backend* backend : view->backends) {
       if (!prepare(*backend, message)) return false;
+    }
+    for (const cluster::DnsSettings& named : view->settings.dns) {
+      if (named.https && tls.for_backend(named.tls, message) == nullptr) return false;
     }
   }
   if (!shared.store || !shared.store->url.uses_tls()) return true;
