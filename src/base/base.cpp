@@ -113,6 +113,9 @@ case Limit::farewells: return "farewells";
     case Limit::asked_backends: return "asked_backends";
     case Limit::ask_reply_bytes: return "ask_reply_bytes";
     case Limit::backends_known: return "backends_known";
+    case Limit::session_openings: return "session_openings";
+    case Limit::session_journal: return "session_journal";
+    case Limit::session_moves: return "session_moves";
     case Limit::count_: break;
   }
   return "none";

@@ -13,6 +13,8 @@ void Stream::consume(std::size_t bytes) {
 void Stream::interrupt() {
   if (reader_ != nullptr) {
     reader_->complete(Error{Error::Kind::interrupted, Error::Side::self, 0, "asked to stop"});
+  } else if (writer_ != nullptr && writer_->terms_.until_answer) {
+    writer_->complete({});  // whoever reads next looks why
   }
 }
 

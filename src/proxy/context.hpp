@@ -24,8 +24,10 @@
 #include "mcplb/redis/connector.hpp"
 #include "mcplb/session/ask.hpp"
 #include "mcplb/session/lookup.hpp"
+#include "mcplb/session/move.hpp"
 #include "mcplb/session/store.hpp"
 #include "mcplb/wire/request.hpp"
+#include "proxy/in_flight.hpp"
 #include "proxy/open_streams.hpp"
 #include "proxy/session_identity.hpp"
 
@@ -131,11 +133,13 @@ struct Context {
   mcp::Classifier classifier;
   ScratchStore scratch;
   OpenStreams streams;
+  IntrusiveList<InFlight> in_flight;
   IntrusiveList<IdleConnection> idle_connections;
   std::size_t orphans = 0;  // initializes that go on without their client
   std::unique_ptr<StoreLink> store;  // null: sessions live in this process only
   session::Asker asker;
   session::Lookup lookup;
+  session::Mover mover;
   bool stopping = false;    // replies say Connection: close, idle connections end
   Nursery nursery;          // connections and orphans; dies first, they use all of the above
 

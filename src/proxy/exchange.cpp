@@ -35,6 +35,7 @@ Exchange::Exchange(Context& context, const ClientInfo& client, net::Stream& stre
 }
 
 Exchange::~Exchange() {
+  in_flight_.end();
   if (awaiting_head_ && message_.opens_session() && lease_) {
     OrphanInitialize orphan;
     orphan.lease = std::move(lease_);
@@ -64,14 +65,12 @@ Task<Next> Exchange::run() {
     refusal = lost;
   }
   if (!refusal) refusal = choose_candidates();
-  if (passed_refusal_) co_return co_await pass_refusal();
-  if (refusal) co_return co_await answer(*refusal);
-  build_backend_head();
-  auto head = co_await obtain_head();
-  if (!head) {
-    const LocalReply reply = reply_for(head.error());
-    co_return co_await answer(reply);
+  if (!refusal && !passed_reply_) {
+    auto lost = co_await obtain_reply();
+    refusal = lost;
   }
+  if (passed_reply_) co_return co_await pass_reply();
+  if (refusal) co_return co_await answer(*refusal);
   auto conflict = learn();
   if (to_be_stored_) {
     auto other = co_await store_session(pool_->shared.sessions);
@@ -99,7 +98,6 @@ std::optional<LocalReply> Exchange::admit() {
   return find_owner();
 }
 
-// A session that somebody owns has one candidate: its owner.
 std::optional<LocalReply> Exchange::choose_candidates() {
   if (!owned()) {
     rank_candidates();
@@ -110,13 +108,7 @@ std::optional<LocalReply> Exchange::choose_candidates() {
     }
     return LocalReply{Reason::no_backend, "", Outcome::not_sent};
   }
-  cluster::Backend* const owner = pool_->dispatcher.view().find(use_.owner());
-  if (owner == nullptr) return lose_session("owner is no longer configured", Outcome::none);
-  // Also an owner that fails its checks is asked: it may hold the session still, and when it does
-  // not, it refuses the connection.
-  candidates_[0] = owner;
-  candidate_count_ = 1;
-  return std::nullopt;
+  return choose_owner();
 }
 
 void Exchange::rank_candidates() {
@@ -166,32 +158,39 @@ cluster::Backend* Exchange::pinned() const {
 }
 
 void Exchange::build_backend_head() {
+  if (!backend_head_.empty()) return;
   std::string stripped;
   std::string renamed;
   const std::string_view target = backend_target(*route_, request_.head.target, stripped);
-  RequestForwarding forwarding;
-  forwarding.target =
-      renamed_target(target, request_.head, message_, backend_session_, renamed);
-  const bool renamed_session = backend_session_ != message_.session;
-  if (renamed_session && !message_.endpoint_session) forwarding.session = backend_session_;
-  forwarding.drops_session = pool_->identity.binds() && backend_session_.empty();
-  forwarding.client_ip = client_.ip;
-  forwarding.request_id = request_id_;
-  forwarding.body_bytes = request_.body.size();
-  forwarding.client_trusted = client_.trusted;
-  forwarding.client_https = client_.https;
-  forwarding.is_mcp = message_.era != mcp::Era::none;
+  RequestForwarding rules = forwarding();
+  rules.target = renamed_target(target, request_.head, message_, backend_session_, renamed);
   std::string backend_host;
   if (request_.head.authority.empty()) {
     backend_host = candidates_[0]->host() + ":" + std::to_string(candidates_[0]->port());
-    forwarding.default_host = backend_host;
+    rules.default_host = backend_host;
   }
-  append_backend_head(backend_head_, request_.head, forwarding);
+  append_backend_head(backend_head_, request_.head, rules);
   if (request_.body.size() <= limits::merged_body_bytes_max) backend_head_ += request_.body;
 }
 
+// All but the target and the host.
+RequestForwarding Exchange::forwarding() const {
+  RequestForwarding rules;
+  const bool renamed_session = backend_session_ != message_.session;
+  if (renamed_session && !message_.endpoint_session) rules.session = backend_session_;
+  rules.drops_session = pool_->identity.binds() && backend_session_.empty();
+  rules.client_ip = client_.ip;
+  rules.request_id = request_id_;
+  rules.body_bytes = request_.body.size();
+  rules.client_trusted = client_.trusted;
+  rules.client_https = client_.https;
+  rules.is_mcp = message_.era != mcp::Era::none;
+  rules.drops_last_event_id = without_last_event_id_;
+  return rules;
+}
+
 LocalReply Exchange::reply_for(const Error& error) {
-  const Outcome outcome = maybe_delivered_ ? Outcome::unknown : Outcome::not_sent;
+  const Outcome outcome = outcome_so_far();
   record_.end = {'S', attempt_.connected ? 'H' : 'C'};
   if (error.side == Error::Side::client) {
     record_.end = {'C', 'H'};
@@ -204,12 +203,14 @@ LocalReply Exchange::reply_for(const Error& error) {
   if (!owned()) return {Reason::no_backend, "no backend accepts connections", outcome};
   if (error.kind != Error::Kind::refused) return {Reason::owner_unavailable, "", outcome};
   // Nobody listens where the owner was: its process, and the session with it, is gone.
-  return lose_session("owner refuses connections", outcome);
+  owner_gone_ = "owner refuses connections";
+  owner_may_answer_ = false;
+  return {};
 }
 
 Task<Next> Exchange::answer(LocalReply reply) {
   awaiting_head_ = false;
-  lease_.close();
+  release_lease();
   const bool close = !request_.head.keep_alive || context_.stopping;
   const std::string bytes = render(reply, request_.head, message_.id_json, request_id_, close);
   record_.status = status_of(reply.reason);

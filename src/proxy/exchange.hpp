@@ -14,9 +14,12 @@
 #include "mcplb/net/address.hpp"
 #include "mcplb/session/directory.hpp"
 #include "mcplb/session/lookup.hpp"
+#include "mcplb/session/move.hpp"
 #include "mcplb/wire/request.hpp"
 #include "proxy/access_log.hpp"
 #include "proxy/context.hpp"
+#include "proxy/forward_head.hpp"
+#include "proxy/in_flight.hpp"
 #include "proxy/local_reply.hpp"
 #include "proxy/relay.hpp"
 #include "proxy/retry.hpp"
@@ -58,6 +61,7 @@ class Exchange {
   std::uint64_t affinity_key() const;
   cluster::Backend* pinned() const;
   void build_backend_head();
+  RequestForwarding forwarding() const;
 
   // The tries.
   Task<Result<void>> obtain_head();
@@ -66,6 +70,8 @@ class Exchange {
   Task<Result<void>> read_final_head(Deadline deadline);
   Task<void> prove_delivery();
   LocalReply reply_for(const Error& error);
+  bool should_leave(const cluster::Backend& backend) const;
+  void release_lease();
 
   // Whose the session is that the request names.
   std::optional<LocalReply> find_owner();
@@ -74,13 +80,29 @@ class Exchange {
   session::LookupQuery lookup_query() const;
   Task<std::optional<LocalReply>> look_up_owner();
   std::optional<LocalReply> take_found_owner();
+  void take_named(SessionIdentity::Named named);
   LocalReply lose_session(std::string_view why, Outcome outcome);
-  Task<Next> pass_refusal();
+  Task<Next> pass_reply();
+
+  // The owner that is gone, or is to be left.
+  Task<std::optional<LocalReply>> obtain_reply();
+  std::optional<LocalReply> choose_owner();
+  Task<std::optional<LocalReply>> leave_owner();
+  std::optional<LocalReply> after_move(session::MoveResult result, const char* why);
+  std::optional<LocalReply> reroute();
+  session::MoveQuery move_query() const;
+  bool is_alone() const;
+  bool owner_drains() const;
+  Outcome outcome_so_far() const;
+  bool knows_no_such_event() const;
+  bool may_say_unknown() const;
+  Task<void> hold_reply();
 
   // The session that the reply opens or ends.
   std::optional<LocalReply> learn();
   void learn_served();
-  void note_protocol();
+  void end_session();
+  void note_served();
   LocalReply session_conflict(std::string_view id) const;
   session::Facts opened_facts() const;
   Task<std::optional<LocalReply>> store_session(session::Directory& directory);
@@ -93,6 +115,12 @@ class Exchange {
   // The reply.
   void build_client_head(ClientFraming framing, bool close);
   Task<Next> forward_reply();
+  RelaySettings relay_settings(ClientFraming framing) const;
+  Task<RelayEnd> relay_body(const RelaySettings& settings);
+  bool is_session_stream(const RelaySettings& settings) const;
+  bool may_go_on(RelayEnd end, const RelaySettings& settings);
+  Task<bool> go_on_elsewhere();
+  void learn_result();
   Next conclude(RelayEnd end);
   Task<Next> answer(LocalReply reply);
 
@@ -121,13 +149,23 @@ class Exchange {
   cluster::LoadShare load_;
   cluster::Lease lease_;
   std::uint64_t written_before_ = 0;  // on the leased connection, before this request
+  InFlight in_flight_;  // ends before the lease
   Attempt attempt_;
   bool maybe_delivered_ = false;      // by any try
   bool awaiting_head_ = false;
   bool needs_lookup_ = false;      // memory does not know the owner, or not surely
   bool learn_if_served_ = false;   // the session, when its reply is good
   bool all_full_ = false;          // some candidate was left out for sessions.max_per_backend
-  std::optional<session::Refusal> passed_refusal_;
+  std::optional<session::Refusal> passed_reply_;  // the client's as it is
+  const char* owner_gone_ = nullptr;  // why: the session has to move before it can be served
+  bool owner_may_answer_ = false;     // all the same, when it cannot move
+  bool tells_move_ = false;           // the client's reply does
+  bool owner_forgot_ = false;         // the owner lives and does not know the session
+  HeldContent held_;                  // of the reply, read to see what it says
+  bool ended_at_boundary_ = false;    // the event stream that was relayed last
+  bool without_last_event_id_ = false;  // a new owner cannot know it
+  const char* relay_error_ = "";      // static text
+  std::string result_;                // of an `initialize`, as far as it is kept
   bool endpoint_learned_ = false;  // dropped when the stream ends
   bool to_be_stored_ = false;
   std::string opened_session_;  // by the reply, as the client calls it

@@ -25,8 +25,8 @@ std::optional<LocalReply> Exchange::find_owner() {
   SessionIdentity::Named named;
   const Found found = pool_->identity.find(message_, request_.head.fields, context_.loop.now(),
                                            named);
-  use_ = std::move(named.use);
-  backend_session_ = named.backend_session;
+  const bool from_seal = named.from_seal;
+  take_named(std::move(named));
   if (found == Found::denied) return LocalReply{Reason::session_unknown, "", {}};
   if (!use_) {
     const bool may_mean_nothing = message_.endpoint_session && !pool_->identity.binds();
@@ -41,8 +41,15 @@ std::optional<LocalReply> Exchange::find_owner() {
     if (needs_lookup_) return std::nullopt;
     return LocalReply{Reason::session_unknown, "", {}};
   }
-  needs_lookup_ = context_.store && (use_.unverified() || named.from_seal);
+  needs_lookup_ = context_.store && (use_.unverified() || from_seal);
   return std::nullopt;
+}
+
+void Exchange::take_named(SessionIdentity::Named named) {
+  use_ = std::move(named.use);
+  tells_move_ = tells_move_ || use_.first_since_move();
+  // One that has moved has another id at its owner than the one that it was opened with.
+  backend_session_ = use_.backend_session().empty() ? named.backend_session : use_.backend_session();
 }
 
 // The backends know the session by the id and in the place that the client uses. A bound session
@@ -80,7 +87,7 @@ Task<std::optional<LocalReply>> Exchange::look_up_owner() {
     case Found::anywhere: break;
     case Found::only_backend: learn_if_served_ = true; break;
     case Found::unknown: reply = LocalReply{Reason::session_unknown, "", {}}; break;
-    case Found::forbidden: passed_refusal_ = std::move(found.refusal); break;
+    case Found::forbidden: passed_reply_ = std::move(found.refusal); break;
     case Found::owner_unavailable: reply = LocalReply{Reason::owner_unavailable, "", {}}; break;
     case Found::store_unavailable: reply = LocalReply{Reason::store_unavailable, "", {}}; break;
   }
@@ -93,8 +100,7 @@ std::optional<LocalReply> Exchange::take_found_owner() {
   const auto found =
       pool_->identity.find(message_, request_.head.fields, context_.loop.now(), named);
   if (found != SessionIdentity::Found::known) return LocalReply{Reason::session_unknown, "", {}};
-  use_ = std::move(named.use);
-  backend_session_ = named.backend_session;
+  take_named(std::move(named));
   return std::nullopt;
 }
 
@@ -113,14 +119,8 @@ std::optional<LocalReply> Exchange::learn() {
   const SharedPool& shared = pool_->shared;
   const bool good = head.status >= 200 && head.status < 300;
   const bool ends_session = message_.kind == mcp::Kind::del && (good || head.status == 404);
-  if (ends_session && owned()) {
-    use_.end();
-    pool_->identity.end(message_.session, context_.loop.now());
-    if (context_.store) {
-      context_.store->sessions.remove(shared.store_scope, std::string(message_.session));
-    }
-  }
-  if (good) note_protocol();
+  if (ends_session && owned()) end_session();
+  if (good) note_served();
   // The one backend that there is has served a session that nobody knew.
   if (learn_if_served_ && good && !ends_session) learn_served();
   name_reply_session();
@@ -143,13 +143,36 @@ std::optional<LocalReply> Exchange::learn() {
   if (learned == session::Directory::Learned::conflict) return session_conflict(id);
   to_be_stored_ = context_.store != nullptr;
   opened_session_ = id;
+  if (pool_->session.on_backend_loss == session::OnBackendLoss::reestablish) {
+    mcp::Opening opening;
+    opening.initialize = request_.body;
+    shared.sessions.set_opening(id, std::move(opening));
+  }
   return std::nullopt;
 }
 
-// The reply to `initialize` says it in its body only. Every later request says it, and one that the
-// owner has served says it truly.
-void Exchange::note_protocol() {
-  if (!owned() || use_.protocol_known() || message_.endpoint_session) return;
+// What the server promised when it opened the session, now that its reply has gone by.
+void Exchange::learn_result() {
+  const std::string_view content_type = backend_reply().fields.get(Name::content_type);
+  const auto result = mcp::read_initialize_result(content_type, result_);
+  if (result) pool_->shared.sessions.add_result(opened_session_, *result);
+}
+
+void Exchange::end_session() {
+  use_.end();
+  pool_->identity.end(message_.session, context_.loop.now());
+  if (!context_.store) return;
+  context_.store->sessions.remove(pool_->shared.store_scope, std::string(message_.session));
+}
+
+// What a request that the owner has served tells of its session. The reply to `initialize` says the
+// revision in its body only; every later request says it, and one that was served says it truly.
+void Exchange::note_served() {
+  if (!owned() || message_.endpoint_session) return;
+  if (mcp::changes_journal(message_.method)) {
+    pool_->shared.sessions.note_journal(message_.session, message_.method, request_.body);
+  }
+  if (use_.protocol_known()) return;
   const http::Fields& fields = request_.head.fields;
   if (!fields.has(Name::mcp_protocol_version)) return;
   pool_->shared.sessions.set_protocol(message_.session, fields.get(Name::mcp_protocol_version));
@@ -169,7 +192,9 @@ LocalReply Exchange::session_conflict(std::string_view id) const {
 // store is away or slow, the directory remembers that it has yet to be told.
 Task<std::optional<LocalReply>> Exchange::store_session(session::Directory& directory) {
   to_be_stored_ = false;
-  auto record = session::stored_record(opened_session_, opened_facts(), backend_->name());
+  const session::Record opened{opened_session_, opened_facts(),
+                               directory.replay_of(opened_session_).value_or(session::Replay())};
+  auto record = session::stored_record(opened, backend_->name());
   // Whoever expires it goes by that: there is nothing to delete at its owner.
   const bool endpoint = &directory == &pool_->shared.endpoint_sessions;
   if (endpoint) record.place.protocol = session::endpoint_protocol;
@@ -200,9 +225,10 @@ void Exchange::end_endpoint_session() {
   }
 }
 
-// A 401 or 403 of a backend that was asked.
-Task<Next> Exchange::pass_refusal() {
-  const session::Refusal& refusal = *passed_refusal_;
+// A 401 or 403 of a backend that was asked, or a plain word of our own.
+Task<Next> Exchange::pass_reply() {
+  release_lease();
+  const session::Refusal& refusal = *passed_reply_;
   const bool close = !request_.head.keep_alive || context_.stopping;
   std::string bytes;
   http::append_status_line(bytes, 1, refusal.status, http::reason_phrase(refusal.status));
@@ -214,7 +240,7 @@ Task<Next> Exchange::pass_refusal() {
     http::append_field(bytes, "Content-Type", refusal.content_type);
   }
   http::append_field(bytes, "X-Request-Id", request_id_);
-  http::append_field(bytes, "Content-Length", refusal.body.size());
+  if (refusal.status != 204) http::append_field(bytes, "Content-Length", refusal.body.size());
   if (close) http::append_field(bytes, "Connection", "close");
   bytes += "\r\n";
   if (request_.head.method != http::Method::head) bytes += refusal.body;
@@ -231,12 +257,13 @@ Task<Next> Exchange::pass_refusal() {
 // keeps its spelling, too: clients compare.
 void Exchange::name_reply_session() {
   const std::string_view id = backend_reply().fields.get(Name::mcp_session_id);
-  SessionIdentity& identity = pool_->identity;
-  if (!identity.seals() || message_.era == mcp::Era::modern || !mcp::is_session_id(id)) return;
+  if (id.empty() || message_.era == mcp::Era::modern) return;
   if (id == backend_session_) {
-    client_session_ = message_.session;
+    if (id != message_.session) client_session_ = message_.session;
     return;
   }
+  SessionIdentity& identity = pool_->identity;
+  if (!identity.seals() || !mcp::is_session_id(id)) return;
   client_session_ = identity.outside(SessionIdentity::Kind::session, id, *backend_,
                                      request_.head.fields);
 }

@@ -24,6 +24,10 @@ mcp::Repeat licence_of(const mcp::Message& message, http::Method method) {
   }
 }
 
+Error given_up() {
+  return {Error::Kind::reset, Error::Side::backend, 0, "the backend was marked down"};
+}
+
 }  // namespace
 
 Task<Result<void>> Exchange::obtain_head() {
@@ -39,7 +43,13 @@ Task<Result<void>> Exchange::obtain_head() {
     if (got) co_return {};
     const Retry retry = may_retry(got.error(), attempt_, licence, repeated);
     if (retry == Retry::give_up || record_.tries >= tries_max) co_return got.error();
-    if (retry == Retry::next_backend) {
+    const bool leaves = retry == Retry::same_backend && should_leave(backend);
+    if (leaves && owned()) {
+      owner_gone_ = "owner is marked down";
+      owner_may_answer_ = false;
+      co_return got.error();
+    }
+    if (retry == Retry::next_backend || leaves) {
       ++candidate;
       if (candidate == candidate_count_) co_return got.error();
       continue;
@@ -61,6 +71,7 @@ Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
     if (!connected) co_return connected.error();
     lease_ = std::move(*connected);
   }
+  in_flight_.begin(context_.in_flight, backend, *lease_->stream);
   attempt_.connected = true;
   attempt_.reused = lease_->reused;
   written_before_ = lease_->stream->bytes_written();
@@ -69,8 +80,18 @@ Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
   attempt_.reply_begun = lease_->replies.has_begun();
   co_await prove_delivery();
   maybe_delivered_ = maybe_delivered_ || !attempt_.nothing_delivered;
-  lease_.close();
+  release_lease();
   co_return got.error();
+}
+
+// Not to be tried again: it has been given up meanwhile.
+bool Exchange::should_leave(const cluster::Backend& backend) const {
+  return !backend.healthy() || backend.mode() == cluster::Mode::disabled;
+}
+
+void Exchange::release_lease() {
+  in_flight_.end();
+  lease_.close();
 }
 
 Task<Result<void>> Exchange::send_and_await_head() {
@@ -101,7 +122,9 @@ Task<Result<void>> Exchange::read_final_head(Deadline deadline) {
   for (int interim = 0; interim <= limits::interim_replies_max; ++interim) {
     auto taken = replies.take_head(request_.head.method);
     while (taken && !*taken) {
+      if (in_flight_.wish() == InFlight::Wish::cut) co_return given_up();
       auto more = co_await replies.more(deadline);
+      if (!more && more.error().kind == Error::Kind::interrupted) continue;
       if (!more) {
         Error error = more.error();
         error.side = Error::Side::backend;

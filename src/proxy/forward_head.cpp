@@ -23,6 +23,7 @@ bool rewritten_in_request(const http::Field& field, const RequestForwarding& for
     case Name::mcp_session_id: return forwarding.drops_session || !forwarding.session.empty();
     // A moved session's id is rewritten in bodies that we must be able to read.
     case Name::accept_encoding: return forwarding.is_mcp;
+    case Name::last_event_id: return forwarding.drops_last_event_id;
     case Name::x_forwarded_host:
     case Name::x_forwarded_proto:
     case Name::x_real_ip: return !forwarding.client_trusted;
@@ -71,6 +72,22 @@ void append_renamed_session(std::string& out, const http::Fields& fields,
   }
 }
 
+// Of this one request, not of its client.
+bool describes_message(Name id) {
+  switch (id) {
+    case Name::accept:
+    case Name::accept_encoding:
+    case Name::content_encoding:
+    case Name::content_type:
+    case Name::last_event_id:
+    case Name::mcp_method:
+    case Name::mcp_name:
+    case Name::mcp_protocol_version:
+    case Name::mcp_session_id: return true;
+    default: return false;
+  }
+}
+
 bool expects_body(http::Method method) {
   return method == http::Method::post || method == http::Method::put ||
          method == http::Method::patch;
@@ -102,6 +119,16 @@ void append_backend_head(std::string& out, const http::RequestHead& request,
   out += "\r\n";
 }
 
+void append_identity_fields(std::string& out, const http::RequestHead& request,
+                            const RequestForwarding& forwarding) {
+  const http::HopByHop hop_by_hop(request.fields);
+  http::append_fields(out, request.fields, [&](const http::Field& field) {
+    return !describes_message(field.id) && !rewritten_in_request(field, forwarding) &&
+           !hop_by_hop.covers(field);
+  });
+  append_client_fields(out, request, forwarding);
+}
+
 ClientFraming client_framing(const http::ReplyHead& reply, const http::RequestHead& request) {
   switch (reply.framing) {
     case http::Framing::none: return ClientFraming::none;
@@ -127,6 +154,7 @@ void append_client_head(std::string& out, const http::ReplyHead& reply,
   append_renamed_session(out, reply.fields, forwarding.session);
   if (!reply.fields.has(Name::date)) http::append_date(out);
   http::append_field(out, "X-Request-Id", forwarding.request_id);
+  if (forwarding.moved) out += "X-Mcplb-Session: moved\r\n";
   if (!forwarding.set_cookie.empty()) http::append_field(out, "Set-Cookie", forwarding.set_cookie);
   if (announces_length) http::append_field(out, "Content-Length", reply.content_length);
   if (forwarding.framing == ClientFraming::chunked) out += "Transfer-Encoding: chunked\r\n";

@@ -21,10 +21,15 @@ struct RequestForwarding {
   bool client_trusted = false;  // its X-Forwarded-* and X-Real-IP are believed
   bool client_https = false;    // it reached us over TLS
   bool is_mcp = false;
+  bool drops_last_event_id = false;  // the backend never had that event
   std::string_view default_host;  // for HTTP/1.0 requests without Host
 };
 void append_backend_head(std::string& out, const http::RequestHead& request,
                          const RequestForwarding& forwarding);
+// Only the lines that say who the client is: its credentials, whatever they are called, and how it
+// reached us. For a request of our own in its name.
+void append_identity_fields(std::string& out, const http::RequestHead& request,
+                            const RequestForwarding& forwarding);
 
 // How the reply's body is framed for this client.
 enum class ClientFraming : std::uint8_t { none, length, chunked, until_close };
@@ -35,6 +40,7 @@ struct ReplyForwarding {
   std::string_view request_id;
   std::string_view session;     // what the client calls it; empty: Mcp-Session-Id stays as it is
   std::string_view set_cookie;  // a whole Set-Cookie value, empty: none
+  bool moved = false;           // the session has another owner since the last reply
   bool close = false;           // we close the connection after this reply
   int client_minor_version = 1;
 };

@@ -30,7 +30,7 @@ Relay::Relay(net::Stream& client, cluster::Connection& backend, OpenStreams& str
 
 Task<RelayEnd> Relay::run(std::string& head) {
   while (true) {
-    auto part = backend_.replies.next_part();
+    auto part = next_part();
     if (!part) co_return backend_failed(part.error());
     const bool has_bytes = !part->content.empty() || part->last || !head.empty();
     if (has_bytes || open_stream_.end_requested()) {
@@ -45,6 +45,7 @@ Task<RelayEnd> Relay::run(std::string& head) {
     }
     if (stopped_) co_return RelayEnd::stopped;
     if (part->last) co_return RelayEnd::complete;
+    if (leaves()) co_return RelayEnd::left;
     if (!part->content.empty()) continue;
     const Deadline wake = next_wake();
     auto more = co_await backend_.replies.more(wake);
@@ -61,6 +62,20 @@ Task<RelayEnd> Relay::run(std::string& head) {
   }
 }
 
+Result<wire::ReplyReader::Part> Relay::next_part() {
+  if (held_ == nullptr) return backend_.replies.next_part();
+  const HeldContent& held = *std::exchange(held_, nullptr);
+  wire::ReplyReader::Part part;
+  part.content = held.content;
+  part.last = held.last;
+  return part;
+}
+
+bool Relay::leaves() const {
+  return in_flight_ != nullptr && in_flight_->wish() == InFlight::Wish::leave &&
+         events_.at_boundary();
+}
+
 // Content, framed for the client, with the head before it and the end behind it where they fall
 // together: one write. May be nothing.
 net::Slices Relay::frame(std::string& head, const wire::ReplyReader::Part& part) {
@@ -72,6 +87,7 @@ net::Slices Relay::frame(std::string& head, const wire::ReplyReader::Part& part)
     content = tapped_;
   }
   if (settings_.event_stream) events_.feed(content);
+  if (copy_ != nullptr && copy_->size() + content.size() <= copy_bytes_max_) *copy_ += content;
   stopped_ = !part.last && open_stream_.end_requested() && events_.at_boundary();
   const bool ends = part.last || stopped_;
   const bool chunked = settings_.framing == ClientFraming::chunked;
@@ -121,7 +137,11 @@ Deadline Relay::next_wake() const {
 
 // What the end of a wait without bytes means. Sets error_ for Wait::end.
 Relay::Wait Relay::after_wait(const Error& error) {
-  if (error.kind == Error::Kind::interrupted) return Wait::more;
+  if (error.kind == Error::Kind::interrupted) {
+    const bool cut = in_flight_ != nullptr && in_flight_->wish() == InFlight::Wish::cut;
+    error_ = {Error::Kind::reset, Error::Side::backend, 0, "the backend was marked down"};
+    return cut ? Wait::end : Wait::more;
+  }
   if (error.kind == Error::Kind::timeout) {
     const TimePoint now = client_.timers().now();
     const bool silent = now - last_bytes_at_ >= settings_.stream_idle.count();

@@ -17,6 +17,7 @@
 #include "mcplb/net/stream.hpp"
 #include "proxy/endpoint_tap.hpp"
 #include "proxy/forward_head.hpp"
+#include "proxy/in_flight.hpp"
 #include "proxy/open_streams.hpp"
 
 namespace mcplb::proxy {
@@ -35,7 +36,14 @@ enum class RelayEnd : std::uint8_t {
   not_begun,     // the backend broke before the client got a byte: a local reply is still possible
   backend_broke,
   client_gone,
+  left,          // an event stream, at an event boundary: it goes on at another backend
   stopped        // an event stream, ended by us at an event boundary
+};
+
+// The beginning of a body that was read before its relay.
+struct HeldContent {
+  std::string content;
+  bool last = false;  // all of it
 };
 
 // Lives in the frame of the exchange that it serves.
@@ -43,6 +51,16 @@ class Relay {
  public:
   Relay(net::Stream& client, cluster::Connection& backend, OpenStreams& streams,
         const RelaySettings& settings, std::uint64_t& client_bytes);
+  // Where the relay learns that the backend is given up, or to be left. Outlives the relay.
+  void heed(const InFlight& in_flight) { in_flight_ = &in_flight; }
+  // Comes before what is read from now on. Outlives the relay.
+  void begin_with(const HeldContent& held) { held_ = &held; }
+  // Gets a copy of the content, as long as that is no more than `max` bytes; more leaves it as it
+  // is then. Outlives the relay.
+  void copy_to(std::string& copy, std::size_t max) {
+    copy_ = &copy;
+    copy_bytes_max_ = max;
+  }
 
   // Sees the first event of a 2024-11-05 stream before the client does. Outlives the relay.
   // `before_announcing` is awaited once, before what the tap held goes to the client.
@@ -55,9 +73,13 @@ class Relay {
   // On `not_begun`, error() says why.
   Task<RelayEnd> run(std::string& head);
   const Error& error() const { return error_; }
+  // Of the events that the client has got.
+  bool at_boundary() const { return events_.at_boundary(); }
 
  private:
   enum class Wait : std::uint8_t { more, heartbeat, end };
+  Result<wire::ReplyReader::Part> next_part();
+  bool leaves() const;
   net::Slices frame(std::string& head, const wire::ReplyReader::Part& part);
   Task<Result<void>> write_comment();
   Deadline next_wake() const;
@@ -72,6 +94,10 @@ class Relay {
   mcp::SseScanner events_;
   EndpointTap* tap_ = nullptr;
   BeforeAnnouncing before_announcing_;  // empty once it was awaited
+  const InFlight* in_flight_ = nullptr;
+  const HeldContent* held_ = nullptr;  // null once it was taken
+  std::string* copy_ = nullptr;
+  std::size_t copy_bytes_max_ = 0;
   std::string tapped_;          // content that the tap has released
   std::string trailers_;        // the last chunk with trailers behind it
   http::ChunkHeader chunk_{0};  // of the piece that is being written

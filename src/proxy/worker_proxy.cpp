@@ -39,6 +39,8 @@ Context::Context(net::Loop& worker_loop, const SharedState& shared_state)
                 : nullptr),
       asker(worker_loop.timers(), worker_loop),
       lookup(worker_loop.timers(), nursery, asker, store ? &store->sessions : nullptr),
+      mover(worker_loop.timers(), nursery, store ? &store->sessions : nullptr,
+            shared_state.move_stats),
       nursery(worker_loop) {
   take_over_policy();
 }

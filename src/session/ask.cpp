@@ -7,10 +7,10 @@
 
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/metrics.hpp"
-#include "mcplb/base/random.hpp"
 #include "mcplb/wire/call.hpp"
 
 #include "session/ask_reply.hpp"
+#include "session/own_call.hpp"
 
 namespace mcplb::session {
 namespace {
@@ -72,24 +72,6 @@ void News::run_deferred() {
   if (fresh_ && waiter_ != nullptr) waiter_->resume();
 }
 
-// A string, because a small number could be the id of a call that the client has open in this
-// session: servers keep streams by id.
-std::string random_id() {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string id;
-  for (const std::uint64_t bits : {secret_random64(), secret_random64()}) {
-    for (int shift = 60; shift >= 0; shift -= 4)
-      id += digits[bits >> shift & 15];
-  }
-  return id;
-}
-
-std::string own_host(const cluster::Backend& backend) {
-  const bool ip_v6 = backend.host().find(':') != std::string::npos;
-  const std::string name = ip_v6 ? "[" + backend.host() + "]" : backend.host();
-  return name + ":" + std::to_string(backend.port());
-}
-
 // One asking. Owned by its flow, which owns the flows that refer to it.
 struct Round {
   Round(Asker::Connector& way, std::vector<cluster::Backend*> asked, Question asked_about,
@@ -105,7 +87,9 @@ struct Round {
   const std::vector<cluster::Backend*> backends;
   const Question question;
   const Deadline deadline;
-  const std::string id = random_id();  // of the pings
+  // Of the pings. A string, because a small number could be the id of a call that the client has
+  // open in this session: servers keep streams by id.
+  const std::string id = random_id();
   Tally tally;
   News news;
   std::size_t begun = 0;
@@ -146,8 +130,9 @@ Task<void> ask_one(Round& round, cluster::Backend& backend) {
   ReplyJudge judge(round.id);
   wire::CallRequest request = ping(round, backend);
   auto ended = co_await wire::call(*lease->stream, std::move(request), judge, round.deadline);
-  const Verdict verdict = judge.verdict(static_cast<bool>(ended));
-  if (verdict == Verdict::forbidden) round.tally.add_refusal(std::move(judge.refusal()));
+  const bool whole = static_cast<bool>(ended);
+  const Verdict verdict = judge.verdict(whole);
+  if (verdict == Verdict::forbidden) round.tally.add_refusal(judge.take_refusal(whole));
   round.note(backend, verdict);
 }
 
@@ -158,17 +143,6 @@ void begin_more(Round& round, Nursery& nursery) {
     nursery.spawn(ask_one(round, backend));
   }
 }
-
-class Connecting final : public Asker::Connector {
- public:
-  explicit Connecting(cluster::Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
-  Task<Result<cluster::Lease>> connect(cluster::Backend& backend, Deadline deadline) override {
-    return dispatcher_.connect(backend, deadline);
-  }
-
- private:
-  cluster::Dispatcher& dispatcher_;
-};
 
 // Counts an asking for as long as its flow lives.
 class Share {

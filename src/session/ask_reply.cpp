@@ -2,16 +2,11 @@
 
 #include <utility>
 
-#include "mcplb/base/limits.hpp"
-#include "mcplb/base/metrics.hpp"
 #include "mcplb/mcp/response.hpp"
 #include "mcplb/mcp/session_unknown.hpp"
 
 namespace mcplb::session {
 namespace {
-
-bool is_success(int status) { return status >= 200 && status < 300; }
-bool is_refusal(int status) { return status == 401 || status == 403; }
 
 // By the specification a server looks at the session first, and answers an unknown one with 404
 // and never with a response. So a result claims the session, and so does an error that comes from
@@ -34,39 +29,16 @@ Verdict judge_response(const mcp::Response& response) {
 
 }  // namespace
 
-bool ReplyJudge::on_head(const wire::CallHead& head) {
-  status_ = head.status;
-  event_stream_ = head.event_stream;
-  content_type_ = head.content_type;
-  if (is_refusal(status_)) {
-    refusal_.status = status_;
-    refusal_.www_authenticate = head.www_authenticate;
-  } else if (status_ == 404 || status_ == 410) {
+bool ReplyJudge::wants_body(const wire::CallHead& head) {
+  const int status = head.status;
+  if (status == 404 || status == 410) {
     // Whatever else it may mean (a wrong path, a modern server without `ping`): whoever answers
     // so holds no session here.
     decided_ = Verdict::unknown;
-  } else if (!is_success(status_) && (status_ < 400 || status_ > 499 || status_ == 429)) {
+  } else if (!is_success(status) && (status < 400 || status > 499 || status == 429)) {
     decided_ = Verdict::silent;
   }
   return !decided_;
-}
-
-bool ReplyJudge::on_content(std::string_view content) {
-  bytes_ += content.size();
-  too_large_ = bytes_ > limits::ask_reply_bytes_max;
-  if (too_large_) {
-    count_limit_hit(Limit::ask_reply_bytes);
-    return false;
-  }
-  if (!event_stream_ || !is_success(status_)) {
-    body_ += content;
-    return true;
-  }
-  while (!content.empty()) {
-    content.remove_prefix(events_.feed(content));
-    if (events_.has_event() && !on_event(events_.data())) return false;
-  }
-  return true;
 }
 
 // Notifications, requests and whatever else comes before the answer are stepped over.
@@ -77,22 +49,14 @@ bool ReplyJudge::on_event(std::string_view data) {
 }
 
 Verdict ReplyJudge::verdict(bool whole) {
-  whole = whole && !too_large_;
   if (decided_) return *decided_;
-  if (is_refusal(status_)) {
-    // The status says enough, also when the rest does not come.
-    if (whole) {
-      refusal_.content_type = std::move(content_type_);
-      refusal_.body = std::move(body_);
-    }
-    return Verdict::forbidden;
+  if (is_refusal(status())) return Verdict::forbidden;
+  if (!whole || too_large() || is_event_stream()) return Verdict::silent;
+  if (!is_success(status())) {
+    return mcp::says_session_unknown(status(), content_type(), body()) ? Verdict::unknown
+                                                                       : Verdict::silent;
   }
-  if (!whole || event_stream_) return Verdict::silent;
-  if (!is_success(status_)) {
-    return mcp::says_session_unknown(status_, content_type_, body_) ? Verdict::unknown
-                                                                    : Verdict::silent;
-  }
-  const auto response = mcp::find_response(body_, id_);
+  const auto response = mcp::find_response(body(), id_);
   return response ? judge_response(*response) : Verdict::silent;
 }
 

@@ -5,14 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
-#include "mcplb/base/limits.hpp"
-#include "mcplb/mcp/sse.hpp"
-#include "mcplb/wire/call.hpp"
-
 #include "mcplb/session/ask.hpp"
+
+#include "session/own_call.hpp"
 
 namespace mcplb::session {
 
@@ -24,32 +21,21 @@ enum class Verdict : std::uint8_t {
   silent      // no answer, or none that decides: it may still hold the session
 };
 
-// Reads one reply. Lives for one call.
-class ReplyJudge final : public wire::ReplySink {
+// Lives for one call.
+class ReplyJudge final : public OwnReply {
  public:
   // `id`: what our ping was sent with; it outlives the judge.
   explicit ReplyJudge(std::string_view id) : id_(id) {}
 
-  bool on_head(const wire::CallHead& head) override;
-  bool on_content(std::string_view content) override;
   // After the last call. `whole`: the reply was read to its end, or as far as was asked for.
   Verdict verdict(bool whole);
-  // What to pass through when the verdict is `forbidden`.
-  Refusal& refusal() { return refusal_; }
 
  private:
-  bool on_event(std::string_view data);
+  bool wants_body(const wire::CallHead& head) override;
+  bool on_event(std::string_view data) override;
 
   const std::string_view id_;
   std::optional<Verdict> decided_;  // before the end
-  int status_ = 0;
-  bool event_stream_ = false;
-  bool too_large_ = false;
-  std::size_t bytes_ = 0;
-  std::string content_type_;
-  std::string body_;  // unless it is an event stream
-  mcp::SseDataReader events_{limits::ask_reply_bytes_max};
-  Refusal refusal_;
 };
 
 // Counts verdicts.

@@ -143,17 +143,16 @@ Task<Lookup::Stored> Lookup::look_in_store(const LookupScope& scope, const Looku
   // An owner that is not configured here stays unknown to the directory as `none`: the session is
   // lost for this balancer, and the caller says so.
   remember(query, facts_of(found->record, scope.dispatcher.view()));
-  query.directory->mark_stored(query.session, timers_.now());
+  // What was known here may hold more than what the store was told.
+  if (!query.known_here) query.directory->mark_stored(query.session, timers_.now());
   co_return Stored::owner;
 }
 
 void Lookup::remember(const LookupQuery& query, const Facts& facts) {
   SessionUse use;
-  const auto learned = query.directory->learn(query.session, facts, timers_.now(), use);
-  if (learned != Directory::Learned::conflict) return;
-  // Whoever is asked is right, and the directory was not.
-  query.directory->forget(query.session);
-  query.directory->learn(query.session, facts, timers_.now(), use);
+  // Whoever was asked is right, when the directory is not.
+  query.directory->learn(query.session, facts, timers_.now(), use,
+                         Directory::Believe::what_is_told);
 }
 
 Task<LookupResult> Lookup::ask(const LookupScope& scope, const LookupQuery& query) {

@@ -49,6 +49,7 @@ async function assertSurvived(t, kills) {
   const seen = traffic.report();
   t.diagnostic(JSON.stringify({ clients: CLIENTS, kills, ...seen }));
   assert.deepEqual(seen.failures, []);
+  assert.equal(seen.lostCalls, 0, 'no server was lost');
   assert.equal(seen.lost, 0, JSON.stringify(seen.statuses));
   assert.equal(seen.initializes, CLIENTS);
   assert.ok(traffic.inFlight.length <= kills * CLIENTS);

@@ -9,7 +9,9 @@
 #define SIMDJSON_EXCEPTIONS 0
 #include <simdjson.h>
 
+#include "mcplb/base/limits.hpp"
 #include "mcplb/mcp/message.hpp"
+#include "mcplb/mcp/opening.hpp"
 
 #include "mcp/jsonrpc.hpp"
 
@@ -142,6 +144,27 @@ bool classify(const http::RequestHead& head, const std::string& body, mcp::Messa
   return accepted;
 }
 
+// What is kept of it to open a session again obeys its bounds.
+void check_opening(std::string_view text) {
+  for (const char* const type : {"application/json", "text/event-stream"}) {
+    const auto result = mcp::read_initialize_result(type, text);
+    if (!result) continue;
+    require(result->protocol.size() <= limits::session_protocol_bytes_max);
+    // Of two equal keys each reader may take another one, so nothing follows for equal texts.
+    require(mcp::offers_no_less(result->capabilities, "{}"));
+    static_cast<void>(mcp::offers_no_less(result->capabilities, result->capabilities));
+  }
+  mcp::Journal journal;
+  for (const auto method : {mcp::Method::logging_set_level, mcp::Method::resources_subscribe}) {
+    const bool changed = mcp::journal_note(journal, method, text);
+    require(!mcp::journal_note(journal, method, text) && changed != journal.empty());
+    if (method == mcp::Method::logging_set_level) journal = {};
+  }
+  require(journal.bytes() <= limits::session_journal_bytes_max);
+  const bool gone = mcp::journal_note(journal, mcp::Method::resources_unsubscribe, text);
+  require(journal.empty() && gone == !mcp::subscription_uri(text).empty());
+}
+
 }  // namespace
 
 // NOLINTNEXTLINE(readability-identifier-naming): libFuzzer looks for this name.
@@ -161,5 +184,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static mcp::EnvelopeReader reader;
   const std::string body = padded(text, '}');
   check_against_whole_parse(body, reader.read(body));
+  check_opening(text);
   return 0;
 }

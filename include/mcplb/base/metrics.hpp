@@ -46,6 +46,9 @@ enum class Limit : std::uint8_t {
   asked_backends,
   ask_reply_bytes,
   backends_known,
+  session_openings,
+  session_journal,
+  session_moves,
   count_
 };
 const char* to_string(Limit limit);

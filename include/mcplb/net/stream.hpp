@@ -74,7 +74,8 @@ class Stream {
   // Bytes of a write whose wait has ended are still to be sent.
   virtual bool write_pending() const { return false; }
 
-  // Wakes the task that waits in more() with Error::Kind::interrupted. Call it from a loop
+  // Wakes the task that waits in more() with Error::Kind::interrupted, or one that waits in
+  // write_until_answer() as if there was an answer. Call it from a loop
   // callback or a timer, never from a task that the awakened one owns.
   void interrupt();
   // `watcher` outlives the stream or is taken away with nullptr.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mcplb/base/clock.hpp"
+#include "mcplb/base/metrics.hpp"
 #include "mcplb/base/published.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
@@ -16,8 +17,14 @@
 #include "mcplb/proxy/policy.hpp"
 #include "mcplb/proxy/shared_pool.hpp"
 #include "mcplb/redis/settings.hpp"
+#include "mcplb/session/move.hpp"
 
 namespace mcplb::proxy {
+
+// May be read on any thread.
+struct ProxyStats {
+  Counter dropped_messages;  // answers and notifications for a backend that is gone
+};
 
 // What all workers read. Owned by the server; outlives them.
 struct SharedState {
@@ -28,6 +35,8 @@ struct SharedState {
   // In the order of Policy::pools. Grows while workers run: for the control loop only.
   std::vector<std::unique_ptr<SharedPool>> pools;
   mutable std::atomic<std::size_t> connections{0};  // of the process
+  mutable session::MoveStats move_stats;
+  mutable ProxyStats stats;
 };
 
 // Where clients connect, as the workers know it. Owned by the server.

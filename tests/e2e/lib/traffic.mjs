@@ -7,6 +7,7 @@ import { sleep } from './wait.mjs';
 
 const PERIOD = 100; // ms between the calls of one client
 const CALL_LIMIT = 20_000;
+const FAILURES_TOLD = 3; // in a report
 const REFUSED_LIMIT = 10_000; // how long a client goes on trying when nobody listens
 const BROKEN = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'];
 
@@ -19,14 +20,20 @@ export class Traffic {
   #turn = 0;
   #running = [];
   #stopped = false;
+  #callLimit;
 
-  /** `places` are balancers ({url, life}); every request goes to the next of them. */
-  constructor(places) {
+  /**
+   * `places` are balancers ({url, life}); every request goes to the next of them. A place that is
+   * never killed needs no `life`.
+   */
+  constructor(places, { callLimit = CALL_LIMIT } = {}) {
     this.#places = places;
+    this.#callLimit = callLimit;
     this.answered = []; // calls of each client that were answered rightly
     this.resumed = 0; // of these, after their stream had broken
     this.retried = 0; // requests that found nobody and went on
     this.inFlight = []; // failures on a connection to a balancer that was killed
+    this.lostCalls = []; // calls whose outcome nobody knows: their backend was lost during them
     this.failures = []; // any other
     this.statuses = new Map(); // "POST 200" → count
     this.initializes = 0;
@@ -60,10 +67,12 @@ export class Traffic {
   report() {
     const kinds = Map.groupBy(this.inFlight, ({ code }) => code);
     const calls = this.answered.reduce((sum, count) => sum + count, 0);
-    const { resumed, retried, initializes, lost, failures } = this;
+    const { resumed, retried, initializes, lost, lostCalls } = this;
+    const failures = this.failures.slice(0, FAILURES_TOLD);
     const inFlight = Object.fromEntries([...kinds].map(([kind, list]) => [kind, list.length]));
     const statuses = Object.fromEntries(this.statuses);
-    return { calls, resumed, retried, initializes, lost, inFlight, failures, statuses };
+    const seen = { calls, resumed, retried, initializes, lost, inFlight, failures, statuses };
+    return { ...seen, failed: this.failures.length, lostCalls: lostCalls.length };
   }
 
   async #connect() {
@@ -80,24 +89,29 @@ export class Traffic {
       const began = Date.now();
       const message = `${index}-${serial}`;
       const exchanges = [];
-      const echo = () => call(client, 'echo', { message }, { timeout: CALL_LIMIT });
+      const echo = () => call(client, 'echo', { message }, { timeout: this.#callLimit });
       try {
         const text = textOf(await currentCall.run(exchanges, echo));
         if (text !== `Echo: ${message}`) throw new Error(`${message} got the reply ${text}`);
         this.answered[index] += 1;
         this.resumed += exchanges.some(({ broke }) => broke) ? 1 : 0;
       } catch (error) {
-        this.#note(error, exchanges);
+        this.#note({ error, exchanges, message, began });
       }
       await sleep(Math.max(0, began + PERIOD - Date.now()));
     }
   }
 
-  /** Expected is only what breaks on a connection to a balancer that was killed. */
-  #note(error, exchanges) {
-    const broken = exchanges.find(({ broke, life }) => broke && life.killed);
-    if (broken) this.inFlight.push({ code: broken.broke });
-    else this.failures.push(`${error} (${codeOf(error)}) after ${JSON.stringify(exchanges)}`);
+  /**
+   * Expected is what breaks on a connection to a balancer that was killed, and what a balancer that
+   * lives cannot know: it says so (`outcome`), or has to cut a reply that had begun.
+   */
+  #note({ error, exchanges, message, began }) {
+    const broken = exchanges.find(({ broke, life }) => broke && life?.killed);
+    if (broken) return this.inFlight.push({ code: broken.broke });
+    const lost = exchanges.find(isLost);
+    if (lost) return this.lostCalls.push({ message, began, ...lost });
+    return this.failures.push(`${error} (${codeOf(error)}) after ${JSON.stringify(exchanges)}`);
   }
 
   async #fetch(target, init) {
@@ -113,7 +127,8 @@ export class Traffic {
         exchange.status = response.status;
         const answer = `${method} ${response.status}`;
         this.statuses.set(answer, (this.statuses.get(answer) ?? 0) + 1);
-        return watched(response, exchange);
+        exchange.requestId = response.headers.get('x-request-id');
+        return response.ok ? watched(response, exchange) : await refusal(response, exchange);
       } catch (error) {
         const code = codeOf(error);
         if (code !== 'ECONNREFUSED' || Date.now() > giveUp) {
@@ -125,6 +140,23 @@ export class Traffic {
       }
     }
   }
+}
+
+const isLost = ({ broke, reason, outcome }) =>
+  broke?.startsWith('body ') || (reason === 'backend_lost' && outcome === 'unknown');
+
+/** Notes in `exchange` why the balancer refused, and hands on the same answer. */
+async function refusal(response, exchange) {
+  exchange.reason = response.headers.get('x-mcplb-reason');
+  const { status, statusText, headers } = response;
+  const text = await response.text();
+  exchange.said = text.slice(0, 300);
+  try {
+    exchange.outcome = JSON.parse(text).error?.data?.outcome;
+  } catch {
+    // Not every answer is JSON.
+  }
+  return new Response(text, { status, statusText, headers });
 }
 
 /** Notes in `exchange` when the body of this response breaks. */

@@ -46,11 +46,13 @@ struct Judged {
     }
     stopped = !goes_on;
     verdict = judge.verdict(reply.whole || stopped);
+    refusal = judge.take_refusal(reply.whole || stopped);
   }
 
   ReplyJudge judge{id};
   bool stopped = false;
   Verdict verdict = Verdict::silent;
+  Refusal refusal;
 };
 
 Verdict judged(int status, const std::string& body,
@@ -212,10 +214,10 @@ TEST_SUITE("session/ask_reply") {
       reply.www_authenticate = "Bearer realm=\"x\"";
       Judged refused(reply);
       CHECK(refused.verdict == Verdict::forbidden);
-      CHECK(refused.judge.refusal().status == status);
-      CHECK(refused.judge.refusal().www_authenticate == reply.www_authenticate);
-      CHECK(refused.judge.refusal().content_type == reply.content_type);
-      CHECK(refused.judge.refusal().body == reply.body);
+      CHECK(refused.refusal.status == status);
+      CHECK(refused.refusal.www_authenticate == reply.www_authenticate);
+      CHECK(refused.refusal.content_type == reply.content_type);
+      CHECK(refused.refusal.body == reply.body);
     }
   }
 
@@ -225,12 +227,12 @@ TEST_SUITE("session/ask_reply") {
     reply.body = std::string(limits::ask_reply_bytes_max + 1, 'x');
     Judged huge(reply);
     CHECK(huge.verdict == Verdict::forbidden);
-    CHECK(huge.judge.refusal().body.empty());
+    CHECK(huge.refusal.body.empty());
     reply.body = "x";
     reply.whole = false;
     Judged broken(reply);
     CHECK(broken.verdict == Verdict::forbidden);
-    CHECK(broken.judge.refusal().body.empty());
+    CHECK(broken.refusal.body.empty());
   }
 
   TEST_CASE("no head at all is silence") {

@@ -135,6 +135,8 @@ struct Sweeping {
     }
     heard += command + "\n";
     if (command.starts_with("SET ")) return locked ? "$-1\r\n" : "+OK\r\n";
+    // What was lost is lost until it is written whole.
+    if (plays_lost && command.find(" whole ") != std::string::npos) return array({"done"});
     if (command.starts_with("EVALSHA put")) return put_reply;
     if (command.starts_with("EVALSHA take")) return array(std::exchange(expired, {}));
     return ":1\r\n";
@@ -148,15 +150,17 @@ struct Sweeping {
     heard.clear();
   }
   bool has_heard(std::string_view text) const { return heard.find(text) != std::string::npos; }
-  void expires_there(const std::string& id, const char* owner, const char* protocol = "") {
-    for (const std::string& value :
-         std::vector<std::string>{id, owner, "1", "77", "/mcp", "h", protocol, "", "99"})
+  void expires_there(const std::string& id, const char* owner, const char* protocol = "",
+                     const char* backend_session = "") {
+    for (const std::string& value : std::vector<std::string>{
+             id, owner, "1", "77", "/mcp", "h", protocol, "", "99", backend_session})
       expired.push_back(value);
   }
 
   redis::FakeStore net;
   const bool has_store;
   bool plays = true;
+  bool plays_lost = false;
   bool locked = false;
   std::string put_reply = array({"done"});
   std::vector<std::string> expired;  // what the store hands out next
@@ -223,10 +227,10 @@ TEST_SUITE("session/sweeper with a store") {
     s.pass(milliseconds(5000));
     CHECK(
         s.has_heard("EVALSHA put 3 x:session:p:busy x:tombstone:p:busy x:expiry:p busy 340 lb a "
-                    "1 77 /mcp h 2025-06-18 \n"));
+                    "1 77 /mcp h 2025-06-18   whole 79 0\n"));
     CHECK(
         s.has_heard("EVALSHA put 3 x:session:p:old x:tombstone:p:old x:expiry:p old 340 lb b "
-                    "1 77 /mcp h 2024-11-05 \n"));
+                    "1 77 /mcp h 2024-11-05   whole 79 0\n"));
     CHECK(s.has_heard(":idle "));
     s.heard.clear();
     s.pass(interval + milliseconds(5000));
@@ -320,6 +324,50 @@ TEST_SUITE("session/sweeper with a store") {
     CHECK(s.owners.told() == "b:s-1 ");
     CHECK(s.sweeper->stats().expired.value() == 3);
     CHECK(s.sweeper->stats().owner_absent.value() == 1);
+  }
+
+  TEST_CASE("a session that has moved is ended by the name that its owner knows") {
+    Sweeping s(true);
+    s.connect();
+    s.expires_there("s-1", "b", "2025-03-26", "at-b");
+    s.pass(milliseconds(5000));
+    CHECK(s.owners.told() == "b:at-b ");
+  }
+
+  TEST_CASE("a renewal says only that the session was seen, until the store has lost it") {
+    Sweeping s(true);
+    s.connect();
+    s.learn(s.sessions, "busy", "a");
+    s.sessions.set_opening("busy", {"{}", "2025-06-18", "{\"tools\":{}}"});
+    s.pass(milliseconds(5000));
+    CHECK(s.has_heard(" whole 79 0 initialize {} result_protocol 2025-06-18 capabilities "
+                      "{\"tools\":{}}\n"));
+    s.heard.clear();
+    s.pass(interval + milliseconds(5000));
+    CHECK(s.has_heard(" seen, and movable 79 0\n"));
+    CHECK_FALSE(s.has_heard("initialize"));
+    s.put_reply = array({"absent"});
+    s.plays_lost = true;
+    s.heard.clear();
+    s.pass(interval + milliseconds(5000));
+    CHECK(s.has_heard(" seen, and movable 79 0\n"));
+    CHECK(s.has_heard(" whole 79 0 initialize {} "));
+    CHECK(s.sessions.size() == 1);
+  }
+
+  TEST_CASE("what a client asks its server to remember is due, and what it takes back") {
+    Sweeping s(true);
+    s.connect();
+    s.learn(s.sessions, "busy", "a");
+    s.pass(milliseconds(5000));
+    s.heard.clear();
+    const std::string about_it = R"("params":{"uri":"file:///a"}})";
+    s.sessions.note_journal("busy", mcp::Method::resources_subscribe, "{" + about_it);
+    s.pass(milliseconds(5000));
+    CHECK(s.has_heard(" whole 79 0 subscribed:file:///a 1\n"));
+    s.sessions.note_journal("busy", mcp::Method::resources_unsubscribe, "{" + about_it);
+    s.pass(milliseconds(5000));
+    CHECK(s.has_heard(" whole 79 1 subscribed:file:///a\n"));
   }
 
   TEST_CASE("batches are taken until there is less than one") {

@@ -19,6 +19,7 @@ export class ScriptedBackend {
     this.script = script;
     this.onHead = onHead; // optional: runs when a head is complete, before its body
     this.name = name;
+    this.host = '127.0.0.1';
     this.signal = new Signal();
     this.connections = [];
     this.requests = [];
@@ -32,10 +33,10 @@ export class ScriptedBackend {
     });
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen(port, '127.0.0.1', () => {
+      this.server.listen(port, this.host, () => {
         this.server.unref(); // a test that failed half-way must not keep the process
         this.port = this.server.address().port;
-        this.url = `http://127.0.0.1:${this.port}`;
+        this.url = `http://${this.host}:${this.port}`;
         resolve(this);
       });
     });

@@ -1,0 +1,269 @@
+// Sessions whose owner is gone, or is to be emptied: the session is opened again on another
+// backend and the exchange goes on there, or the client is told the truth.
+#include <utility>
+
+#include "mcplb/base/hash.hpp"
+#include "mcplb/base/log.hpp"
+#include "mcplb/base/metrics.hpp"
+#include "mcplb/mcp/session_unknown.hpp"
+#include "proxy/exchange.hpp"
+
+namespace mcplb::proxy {
+namespace {
+
+using http::Name;
+
+// How long the body of a reply that may say "session unknown" is waited for.
+constexpr milliseconds held_reply_wait{2000};
+
+// Answers to requests of the old backend, and news about them: another one never asked.
+bool means_only_its_owner(const mcp::Message& message) {
+  return message.kind == mcp::Kind::response ||
+         message.method == mcp::Method::notifications_cancelled ||
+         message.method == mcp::Method::notifications_progress;
+}
+
+session::Refusal plain_reply(int status) {
+  session::Refusal reply;
+  reply.status = status;
+  return reply;
+}
+
+}  // namespace
+
+// The head of a reply that is the client's to see. Else why there is none, or passed_reply_.
+Task<std::optional<LocalReply>> Exchange::obtain_reply() {
+  for (int moves = 0; moves <= limits::moves_per_request; ++moves) {
+    if (owner_gone_ != nullptr) {
+      auto lost = co_await leave_owner();
+      if (lost || passed_reply_) co_return lost;
+      // The new owner may be gone, too.
+      if (owner_gone_ != nullptr) continue;
+    }
+    build_backend_head();
+    auto head = co_await obtain_head();
+    if (head) {
+      if (knows_no_such_event()) {
+        release_lease();
+        backend_head_.clear();
+        without_last_event_id_ = true;
+        continue;
+      }
+      if (!may_say_unknown()) co_return std::nullopt;
+      co_await hold_reply();
+      if (owner_gone_ == nullptr) co_return std::nullopt;
+      continue;
+    }
+    if (owner_gone_ == nullptr) {
+      const LocalReply reply = reply_for(head.error());
+      if (owner_gone_ == nullptr) co_return reply;
+    }
+  }
+  co_return lose_session("it was moved again and again", Outcome::not_sent);
+}
+
+// Whom a session that somebody owns is sent to: its owner, if he is still there.
+std::optional<LocalReply> Exchange::choose_owner() {
+  // Who opened it again has told the new owner already.
+  if (use_.generation() > 1 && message_.method == mcp::Method::notifications_initialized) {
+    passed_reply_ = plain_reply(202);
+    return std::nullopt;
+  }
+  cluster::Backend* const owner = pool_->dispatcher.view().find(use_.owner());
+  candidates_[0] = owner;
+  candidate_count_ = owner == nullptr ? 0 : 1;
+  owner_may_answer_ = owner != nullptr && owner->mode() != cluster::Mode::disabled;
+  if (owner == nullptr) {
+    owner_gone_ = "owner is no longer configured";
+  } else if (owner->mode() == cluster::Mode::disabled) {
+    owner_gone_ = "owner is disabled";
+  } else if (!owner->healthy()) {
+    owner_gone_ = "owner fails its checks";
+  } else if (owner->mode() == cluster::Mode::draining && is_alone()) {
+    owner_gone_ = "owner is drained";
+  }
+  return std::nullopt;
+}
+
+// Nothing else of the session is under way that only its owner can finish.
+bool Exchange::is_alone() const {
+  const auto session = directory().look(message_.session, context_.loop.now());
+  return session && session->in_flight + session->streams <= 1;
+}
+
+// What becomes of the session, and of the request, when the owner cannot serve it. Returns nothing
+// when the exchange goes on: with the candidates that are chosen now.
+Task<std::optional<LocalReply>> Exchange::leave_owner() {
+  const char* const why = std::exchange(owner_gone_, nullptr);
+  const bool may_move = !message_.endpoint_session && message_.era == mcp::Era::legacy;
+  const session::OnBackendLoss policy = pool_->session.on_backend_loss;
+  if (policy == session::OnBackendLoss::reroute && may_move && !owner_drains()) {
+    co_return reroute();
+  }
+  if (policy != session::OnBackendLoss::reestablish || !may_move) {
+    if (owner_may_answer_) co_return std::nullopt;
+    co_return lose_session(why, outcome_so_far());
+  }
+  if (means_only_its_owner(message_) || message_.kind == mcp::Kind::del) {
+    if (owner_may_answer_) co_return std::nullopt;
+    if (message_.kind == mcp::Kind::del) end_session();
+    // The client has nothing to do about it, and nobody else may get it.
+    passed_reply_ = plain_reply(message_.kind == mcp::Kind::del ? 204 : 202);
+    if (message_.kind != mcp::Kind::del) context_.shared.stats.dropped_messages.add();
+    co_return std::nullopt;
+  }
+  auto query = move_query();
+  auto result = co_await context_.mover.move(pool_->lookup_scope, std::move(query));
+  auto lost = after_move(std::move(result), why);
+  co_return lost;
+}
+
+std::optional<LocalReply> Exchange::after_move(session::MoveResult result, const char* why) {
+  using Moved = session::MoveResult::Outcome;
+  if (result.outcome == Moved::moved) {
+    use_.end();
+    auto lost = take_found_owner();
+    if (lost) return lost;
+    without_last_event_id_ = true;
+    backend_head_.clear();
+    return choose_owner();
+  }
+  if (owner_may_answer_) return std::nullopt;
+  switch (result.outcome) {
+    case Moved::forbidden: passed_reply_ = std::move(result.refusal); return std::nullopt;
+    case Moved::no_backend: return LocalReply{Reason::no_backend, "", outcome_so_far()};
+    case Moved::unavailable: return LocalReply{Reason::owner_unavailable, "", outcome_so_far()};
+    case Moved::moved:
+    case Moved::lost: break;
+  }
+  return lose_session(*result.why == '\0' ? why : result.why, outcome_so_far());
+}
+
+bool Exchange::owner_drains() const {
+  return candidate_count_ == 1 && candidates_[0]->mode() == cluster::Mode::draining;
+}
+
+// Backends that share their sessions: any other will do.
+std::optional<LocalReply> Exchange::reroute() {
+  use_.end();
+  directory().forget(message_.session);
+  learn_if_served_ = true;
+  candidate_count_ = 0;
+  backend_head_.clear();
+  rank_candidates();
+  if (candidate_count_ > 0) return std::nullopt;
+  return LocalReply{Reason::no_backend, "", outcome_so_far()};
+}
+
+session::MoveQuery Exchange::move_query() const {
+  session::MoveQuery query;
+  query.session = message_.session;
+  query.directory = &directory();
+  query.generation = use_.generation();
+  query.from = use_.owner();
+  query.from_forgot = owner_forgot_;
+  std::string stripped;
+  query.target = backend_target(*route_, request_.head.target, stripped);
+  query.host = request_.head.authority;
+  append_identity_fields(query.fields, request_.head, forwarding());
+  query.from_lives = owner_drains();
+  query.at_backend = backend_session_;
+  return query;
+}
+
+Outcome Exchange::outcome_so_far() const {
+  return maybe_delivered_ ? Outcome::unknown : Outcome::not_sent;
+}
+
+// The stream of a session that has moved is asked to go on after an event of the old owner.
+bool Exchange::knows_no_such_event() const {
+  return backend_reply().status == 400 && message_.kind == mcp::Kind::stream && owned() &&
+         use_.generation() > 1 && !without_last_event_id_ &&
+         request_.head.fields.has(Name::last_event_id);
+}
+
+// A reply to a request in a session, that may mean that its owner does not hold the session.
+bool Exchange::may_say_unknown() const {
+  const int status = backend_reply().status;
+  return (status == 400 || status == 404) && owned() && !message_.endpoint_session &&
+         message_.era == mcp::Era::legacy && message_.kind != mcp::Kind::del &&
+         pool_->session.on_backend_loss != session::OnBackendLoss::not_found;
+}
+
+// Reads such a reply to see what it says. If it is for the client, the relay begins with what was
+// read; else owner_gone_ is set.
+Task<void> Exchange::hold_reply() {
+  wire::ReplyReader& replies = lease_->replies;
+  const Deadline patience = timers().in(held_reply_wait);
+  held_.content.clear();
+  held_.last = false;
+  while (!held_.last && held_.content.size() < limits::held_reply_bytes_max) {
+    auto part = replies.next_part();
+    if (!part) break;  // the relay will meet the same error
+    held_.content += part->content;
+    held_.last = part->last;
+    if (part->last || !part->content.empty()) continue;
+    auto more = co_await replies.more(patience);
+    if (more) continue;
+    auto ended = replies.end_of_input(more.error());
+    if (!ended) break;
+  }
+  const http::ReplyHead& head = replies.head();
+  const bool unknown = mcp::says_session_unknown(
+      head.status, head.fields.get(Name::content_type), held_.content);
+  if (!unknown) co_return;
+  // It was not executed, so it may be sent again, whatever it is.
+  owner_gone_ = "owner does not know it";
+  owner_forgot_ = true;
+  owner_may_answer_ = false;
+  held_ = {};
+  release_lease();
+}
+
+// The GET stream of a session: what the server says unasked. It may go on from another backend.
+bool Exchange::is_session_stream(const RelaySettings& settings) const {
+  return settings.event_stream && message_.kind == mcp::Kind::stream && owned() &&
+         !message_.endpoint_session && message_.era == mcp::Era::legacy &&
+         pool_->session.on_backend_loss == session::OnBackendLoss::reestablish;
+}
+
+// Between two events, because the client would take half an event and the next for one. When only
+// the connection broke, the client comes back by itself, with the id of the last event.
+bool Exchange::may_go_on(RelayEnd end, const RelaySettings& settings) {
+  const bool broke = end == RelayEnd::backend_broke && ended_at_boundary_;
+  if ((!broke && end != RelayEnd::left) || !is_session_stream(settings)) return false;
+  if (context_.stopping) return false;
+  release_lease();
+  owner_gone_ = nullptr;
+  if (end == RelayEnd::left) {
+    owner_gone_ = "owner is drained";
+    return true;
+  }
+  choose_owner();
+  return true;
+}
+
+// Attaches the client's stream to the new owner of its session. False: it ends here.
+Task<bool> Exchange::go_on_elsewhere() {
+  const bool may_be_back = owner_gone_ == nullptr;
+  if (may_be_back) {
+    // Is anybody there? Who accepts connections may hold the session still.
+    const milliseconds patience = pool_->dispatcher.view().settings.connect_timeout;
+    auto there = co_await pool_->dispatcher.connect(*candidates_[0], timers().in(patience));
+    if (there || there.error().kind != Error::Kind::refused) co_return false;
+    owner_gone_ = "owner refuses connections";
+    owner_may_answer_ = false;
+  }
+  without_last_event_id_ = true;
+  backend_head_.clear();
+  auto lost = co_await obtain_reply();
+  if (lost || passed_reply_) co_return false;
+  const http::ReplyHead& head = backend_reply();
+  if (head.status != 200 || !head.event_stream) co_return false;
+  held_ = {};
+  use_.becomes_stream();
+  scratch_.client_head.clear();
+  co_return true;
+}
+
+}  // namespace mcplb::proxy
