@@ -42,6 +42,8 @@ struct Access {
   Scope scope = Scope::none;  // what get and set expect
   Value (*get)(const void* scope) = nullptr;
   void (*set)(void* scope, const Value& value) = nullptr;
+  // Of a field that get() does not show whole; none: what it shows decides.
+  bool (*same)(const void* scope, const void* other) = nullptr;
   explicit constexpr operator bool() const { return get != nullptr; }
 };
 

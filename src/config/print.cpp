@@ -89,6 +89,7 @@ std::string documentation(const Row& row) {
   const std::string choices = unbuilt_choices_text(row);
   if (!choices.empty()) out += ' ' + choices;
   if (row.built == Built::falls_back) out += " Not built yet: " + std::string(row.note) + '.';
+  if (needs_restart(row)) out += ' ' + std::string(restart_note(row));
   return out;
 }
 
@@ -178,6 +179,10 @@ class Printer {
 };
 
 }  // namespace
+
+std::string shown_value(const Row& row, const void* scope) {
+  return yaml_value(row, value_in(row, scope));
+}
 
 std::string print_effective(const Settings& settings) {
   Printer printer(false);

@@ -144,7 +144,10 @@ Value get_store_url(const void* scope) {
 void set_store_url(void* scope, const Value& value) {
   store_in(scope).url = redis::parse_url(std::get<std::string>(value)).url;
 }
-constexpr Access store_url{scope_tag<Settings>, get_store_url, set_store_url};
+bool same_store_url(const void* scope, const void* other) {
+  return store_in(scope).url == store_in(other).url;
+}
+constexpr Access store_url{scope_tag<Settings>, get_store_url, set_store_url, same_store_url};
 
 // Short names for the paths of members below.
 template <auto Field>
@@ -444,7 +447,41 @@ constexpr bool scopes_match() {
 }
 static_assert(scopes_match(), "a row's field is no member of the struct at its path");
 
+// What a running process keeps: keys, sections with all their keys, lists with their length. All
+// else is taken over by a reload.
+constexpr std::string_view kept_until_restart[] = {
+    "instance",
+    "listeners[]",
+    "listeners[].address",
+    "listeners[].name",
+    "admin",
+    "workers",
+    "resolver",
+    "store",
+    "pools[].sessions.identity",
+    "pools[].sessions.bind",
+    "limits.head_bytes_max",  // the size of the buffers that there are
+    "registration.enabled",
+    "tracing",
+};
+
+constexpr bool kept_paths_exist() {
+  return std::all_of(std::begin(kept_until_restart), std::end(kept_until_restart), [](auto path) {
+    return std::any_of(std::begin(rows), std::end(rows),
+                       [path](const Row& each) { return each.path == path; });
+  });
+}
+static_assert(kept_paths_exist(), "a path that is kept until a restart is no row's");
+
 }  // namespace
+
+bool needs_restart(const Row& row) {
+  return std::any_of(std::begin(kept_until_restart), std::end(kept_until_restart), [&](auto kept) {
+    if (row.path == kept) return row.kind != Kind::section;
+    const bool is_below = row.path.starts_with(kept) && row.path[kept.size()] == '.';
+    return is_below && row.is_leaf() && !kept.ends_with(']');
+  });
+}
 
 std::span<const Row> schema() {
   return rows;

@@ -11,6 +11,8 @@ namespace mcplb::net {
 struct TlsCertificateSettings {
   std::string certificate;  // the chain, the server's own certificate first
   std::string key;          // without a passphrase
+
+  bool operator==(const TlsCertificateSettings&) const = default;
 };
 
 struct TlsServerSettings {
@@ -21,6 +23,7 @@ struct TlsServerSettings {
   Version min_version = Version::v1_2;               // 1.3 when every client is known to be recent
   std::vector<TlsCertificateSettings> certificates;  // chosen by server name; the first is default
 
+  bool operator==(const TlsServerSettings&) const = default;
   bool enabled() const { return !certificate.empty() || !certificates.empty(); }
 };
 
