@@ -13,6 +13,7 @@
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
+#include "backend_views.hpp"
 #include "session_upkeep.hpp"
 #include "session_views.hpp"
 #include "tls_setup.hpp"
@@ -34,6 +35,13 @@ std::vector<proxy::Route> routes_of(const config::Settings& settings) {
   return routes;
 }
 
+Task<admin::ReloadAnswer> refuse_reload() {
+  admin::ReloadAnswer answer;
+  answer.outcome = admin::ReloadAnswer::Outcome::refused;
+  answer.message = "reload is not built yet: restart";
+  co_return answer;
+}
+
 // For bindings when the operator gave no secret: they end with the process.
 std::string key_of_this_process() {
   std::string key;
@@ -52,7 +60,10 @@ struct Server::State {
         resolver(control),
         session_views(shared, registry),
         admin(settings.admin, admin_view()),
-        nursery(control) {}
+        admin_http(settings.http),
+        nursery(control) {
+    admin_http.request_bytes_max = limits::admin_command_bytes_max;
+  }
 
   config::Settings settings;
   TlsSetup tls;
@@ -63,6 +74,7 @@ struct Server::State {
   net::Resolver resolver;
   SessionViews session_views;
   admin::Admin admin;
+  http::Settings admin_http;
   std::vector<std::unique_ptr<Worker>> workers;
   std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
   Nursery nursery;                        // of the control loop
@@ -196,7 +208,8 @@ bool Server::State::listen_admin(std::string& message) {
       net::Acceptor::listen(control, listener, [this](net::Acceptor::Accepted connection) {
         auto stream = net::adopt_socket(control, connection.fd, connection.peer);
         if (!stream || nursery.size() >= limits::admin_connections_max) return;
-        nursery.spawn(wire::serve_connection(control, std::move(*stream), shared.http, admin));
+        nursery.spawn(wire::serve_connection(control, std::move(*stream), admin_http, admin,
+                                             connection.peer.ip_text()));
       });
   if (!acceptor) {
     message = "cannot listen on admin.address " + listener.address + ": " + acceptor.error().what;
@@ -232,6 +245,12 @@ admin::View Server::State::admin_view() {
     session::Store* const store = upkeep ? upkeep->store() : nullptr;
     return session_views.find(std::move(query), store, control.now());
   };
+  view.pools = [this] { return pool_views(shared, nullptr); };
+  view.change_backend = [](const admin::BackendCommand&) -> Result<admin::BackendView> {
+    return Error{Error::Kind::failed, Error::Side::self, 0, "not built yet"};
+  };
+  view.reload = [] { return refuse_reload(); };
+  view.registration = [] { return static_cast<cluster::Registration*>(nullptr); };
   return view;
 }
 

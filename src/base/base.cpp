@@ -112,6 +112,7 @@ case Limit::farewells: return "farewells";
     case Limit::asks_rate: return "asks_rate";
     case Limit::asked_backends: return "asked_backends";
     case Limit::ask_reply_bytes: return "ask_reply_bytes";
+    case Limit::registered_nodes: return "registered_nodes";
     case Limit::count_: break;
   }
   return "none";

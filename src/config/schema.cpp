@@ -84,6 +84,7 @@ constexpr std::int64_t mib = 1024 * kib;
 constexpr Range pause{0, 24 * hour};  // zero is off
 constexpr Range wait{1, 24 * hour};   // zero would mean "at once"
 constexpr Range connecting{1, 10 * minute};
+constexpr Range node_silence{second, hour};
 constexpr Range counted{1, 100};
 
 constexpr Choice log_levels[] = {{"debug"}, {"info"}, {"warn"}, {"error"}};
@@ -166,6 +167,10 @@ template <auto Field>
 inline constexpr Access backend_tls = at<&cluster::BackendSettings::tls, Field>;
 template <auto Field>
 inline constexpr Access store_tls = store<&redis::Settings::tls, Field>;
+
+using Registration = cluster::RegistrationSettings;
+template <auto Field>
+inline constexpr Access registration = at<&Settings::registration, Field>;
 
 using cluster::BackendSettings;
 using cluster::HealthSettings;
@@ -393,11 +398,11 @@ constexpr Row rows[] = {
         .checked(check_access_log),
 
     section("registration", "Backends that announce themselves over the admin API."),
-    boolean("registration.enabled", nowhere, "Accept them.").not_built("false"),
-    duration("registration.node_timeout", nowhere, wait, "Silent for this long: unhealthy.")
-        .not_built("15s"),
-    duration("registration.cleanup_interval", nowhere, wait, "Silent for this much more: removed.")
-        .not_built("30s"),
+    boolean("registration.enabled", registration<&Registration::enabled>, "Accept them."),
+    duration("registration.node_timeout", registration<&Registration::node_timeout>, node_silence,
+             "Silent for this long: no new sessions. Three heartbeats or more."),
+    duration("registration.cleanup_interval", registration<&Registration::cleanup_interval>,
+             node_silence, "Silent for this much more: removed."),
 
     section("tracing", "Spans over OTLP."),
     text("tracing.otlp_endpoint", nowhere, "Empty: off.").not_built(),

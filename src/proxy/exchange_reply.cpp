@@ -55,6 +55,7 @@ Task<Next> Exchange::forward_reply() {
   if (settings.event_stream) {
     release(request_.body);  // streams stay open for hours
     use_.becomes_stream();
+    load_.becomes_stream();
   }
   build_client_head(framing, close);
   record_.end = {'C', 'D'};

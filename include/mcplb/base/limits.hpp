@@ -104,10 +104,26 @@ inline constexpr std::uint32_t weight_max = 100;
 inline constexpr std::size_t backends_max = 1024;
 // Log lines waiting for the disk; beyond it lines are dropped and counted.
 inline constexpr std::size_t log_lines_queued_max = 64 * 1024;
+// Backends that announced themselves; what one may say of itself.
+inline constexpr std::size_t registered_nodes_max = 512;
+inline constexpr std::size_t node_id_bytes_max = 128;
+inline constexpr std::size_t node_name_bytes_max = 128;
+inline constexpr std::size_t node_url_bytes_max = 320;
+inline constexpr std::size_t node_pools_max = 16;
+// How often it is looked who has fallen silent, and how often the store is asked for the nodes that
+// other balancers know.
+inline constexpr milliseconds registration_look{250};
+inline constexpr milliseconds registration_ask{2000};
 // Connections of the admin listener, with the flows of the control loop.
 inline constexpr std::size_t admin_connections_max = 2048;
 // Sessions on one page of the admin API.
 inline constexpr std::size_t admin_page_max = 1000;
+// The body of a command to the admin API.
+inline constexpr std::size_t admin_command_bytes_max = 64 * 1024;
+// Lines about commands that were refused, a second: whoever reaches the port can cause them.
+inline constexpr int refused_command_lines_per_second = 10;
+// Pools or backends that an error message names.
+inline constexpr std::size_t named_in_message_max = 20;
 // What a command line asks of the admin API: all of the answer, and how long it may take.
 inline constexpr std::size_t admin_reply_bytes_max = 4 * 1024 * 1024;
 inline constexpr milliseconds admin_call{10'000};

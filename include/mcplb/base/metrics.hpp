@@ -45,6 +45,7 @@ enum class Limit : std::uint8_t {
   asks_rate,
   asked_backends,
   ask_reply_bytes,
+  registered_nodes,
   count_
 };
 const char* to_string(Limit limit);

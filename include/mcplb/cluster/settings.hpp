@@ -64,4 +64,12 @@ struct PoolSettings {
   std::vector<BackendSettings> backends;
 };
 
+// Backends that announce themselves over the admin API.
+struct RegistrationSettings {
+  bool enabled = false;
+  // Three times the interval of their heartbeats, or more.
+  milliseconds node_timeout{15'000};      // silent for this long: no new sessions
+  milliseconds cleanup_interval{30'000};  // silent for this much more: removed
+};
+
 }  // namespace mcplb::cluster

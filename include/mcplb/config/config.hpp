@@ -65,6 +65,11 @@ Outcome load_text(std::string_view name, std::string_view text, const Environmen
 // One pool of these backend URLs and the default of everything else (`mcplb --backend URL…`).
 Outcome defaults_for_backends(std::span<const std::string> urls, const Flags& flags = {});
 
+// A backend of which only this is known, read as in pools[].backends; `url` is brought into its
+// canonical form. "" when all is well, else what is wrong, as a sentence.
+std::string read_backend(const std::string& id, std::string& url,
+                         cluster::BackendSettings& backend);
+
 // YAML with every key, which load_text accepts again; secrets are masked as "***", and those of
 // `secrets` are refused then: nobody shall seal with asterisks.
 std::string print_effective(const Settings& settings);

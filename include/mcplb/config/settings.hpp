@@ -35,6 +35,7 @@ struct Settings {
   http::Settings http;
   proxy::ClientSettings client;
   LogSettings log;
+  cluster::RegistrationSettings registration;
   milliseconds shutdown_delay{0};
   milliseconds shutdown_timeout{25'000};
 };

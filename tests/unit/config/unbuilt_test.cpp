@@ -22,7 +22,6 @@ TEST_SUITE("config/unbuilt") {
     };
     const Case cases[] = {
         {one_pool + "resolver: {servers: [1.1.1.1]}", "resolver.servers"},
-        {one_pool + "registration: {enabled: true}", "registration.enabled"},
         {one_pool + "tracing: {otlp_endpoint: \"http://o:4318\"}", "tracing.otlp_endpoint"},
         {in_pool("sessions: {on_backend_loss: reroute}"),
          "pools[0].sessions.on_backend_loss: reroute"},
