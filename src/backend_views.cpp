@@ -17,16 +17,44 @@ std::string url_of(const cluster::Backend& backend) {
   return (backend.https() ? "https://" : "http://") + host + ":" + std::to_string(backend.port());
 }
 
+BackendMode mode_of(cluster::Mode mode) {
+  switch (mode) {
+    case cluster::Mode::active: break;
+    case cluster::Mode::draining: return BackendMode::draining;
+    case cluster::Mode::disabled: return BackendMode::disabled;
+  }
+  return BackendMode::active;
+}
+
+BackendState state_of(const cluster::Backend& backend) {
+  switch (backend.mode()) {
+    case cluster::Mode::active: break;
+    case cluster::Mode::draining: return BackendState::draining;
+    case cluster::Mode::disabled: return BackendState::disabled;
+  }
+  return backend.usable() ? BackendState::up : BackendState::down;
+}
+
 }  // namespace
+
+cluster::Mode wanted_mode(BackendMode mode) {
+  switch (mode) {
+    case BackendMode::active: break;
+    case BackendMode::draining: return cluster::Mode::draining;
+    case BackendMode::disabled: return cluster::Mode::disabled;
+  }
+  return cluster::Mode::active;
+}
 
 BackendView view_of(const cluster::Backend& backend) {
   BackendView view;
   view.id = backend.name();
   view.url = url_of(backend);
-  view.state = backend.healthy() ? BackendState::up : BackendState::down;
+  view.mode = mode_of(backend.mode());
+  view.state = state_of(backend);
   view.weight = backend.weight();
   view.streams = backend.streams();
-  view.in_flight = std::max<std::int64_t>(0, backend.load() - view.streams);
+  view.in_flight = std::max<std::int64_t>(0, std::int64_t{backend.load()} - view.streams);
   view.sessions = backend.sessions();
   return view;
 }
@@ -37,7 +65,8 @@ std::vector<admin::PoolView> pool_views(const proxy::SharedState& shared,
   for (const auto& pool : shared.pools) {
     admin::PoolView& view = pools.emplace_back();
     view.name = pool->pool.name();
-    for (const cluster::Backend* backend : pool->pool.backends())
+    const auto members = pool->pool.view();
+    for (const cluster::Backend* backend : members->backends)
       view.backends.push_back(view_of(*backend));
     if (registration == nullptr) continue;
     for (const cluster::Registration::Listed& listed : registration->nodes()) {

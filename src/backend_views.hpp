@@ -10,6 +10,7 @@
 
 namespace mcplb {
 
+cluster::Mode wanted_mode(admin::BackendMode mode);
 admin::BackendView view_of(const cluster::Backend& backend);
 
 // On the control loop. `registration` is null when that is switched off.

@@ -1,5 +1,6 @@
 #include "server.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -10,10 +11,12 @@
 #include "mcplb/base/log.hpp"
 #include "mcplb/base/random.hpp"
 #include "mcplb/cluster/health.hpp"
+#include "mcplb/cluster/membership.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
 #include "backend_views.hpp"
+#include "registrar.hpp"
 #include "session_upkeep.hpp"
 #include "session_views.hpp"
 #include "tls_setup.hpp"
@@ -55,6 +58,7 @@ std::string key_of_this_process() {
 struct Server::State {
   explicit State(config::Settings given)
       : settings(std::move(given)),
+        membership(registry, membership_hooks()),
         shared(settings.client, settings.http, routes_of(settings)),
         control(limits::buffer_block_bytes),
         resolver(control),
@@ -68,6 +72,7 @@ struct Server::State {
   config::Settings settings;
   TlsSetup tls;
   cluster::Registry registry;
+  cluster::Membership membership;
   proxy::SharedState shared;
   std::vector<std::unique_ptr<proxy::Listener>> listeners;
   net::Loop control;
@@ -77,6 +82,7 @@ struct Server::State {
   http::Settings admin_http;
   std::vector<std::unique_ptr<Worker>> workers;
   std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
+  std::unique_ptr<Registrar> registrar;   // likewise; null while registration is off
   Nursery nursery;                        // of the control loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
   std::unique_ptr<net::Acceptor> admin_acceptor;
@@ -84,6 +90,8 @@ struct Server::State {
   bool stopping = false;
   TimePoint started_at = monotonic_ms();
 
+  cluster::Membership::Hooks membership_hooks();
+  bool prepare(cluster::Backend& backend, std::string& message);
   admin::View admin_view();
   admin::HealthReport health() const;
   void watch_signals();
@@ -105,6 +113,7 @@ Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::
   for (const config::PoolSettings& pool : state.settings.pools) {
     state.shared.pools.push_back(std::make_unique<proxy::SharedPool>(
         pool.cluster, pool.sessions, pool.forward, state.registry));
+    state.membership.add(state.shared.pools.back()->pool);
   }
 }
 
@@ -129,6 +138,13 @@ bool Server::start(std::string& message) {
   state.upkeep = std::make_unique<SessionUpkeep>(state.control, state.resolver, state.nursery,
                                                  state.shared);
   state.upkeep->start();
+  if (state.settings.registration.enabled) {
+    state.registrar = std::make_unique<Registrar>(
+        state.settings.registration,
+        Registrar::Parts{state.shared, state.membership, state.control.timers(),
+                         state.upkeep->client()});
+    state.registrar->start(state.nursery);
+  }
   state.ready = true;
   return true;
 }
@@ -169,15 +185,33 @@ bool Server::State::set_up_tls(std::string& message) {
     if (!listeners.back()->tls) return false;
   }
   for (const auto& pool : shared.pools) {
-    for (cluster::Backend* backend : pool->pool.backends()) {
-      if (!backend->https()) continue;
-      backend->set_tls(tls.for_backend(backend->tls_settings(), message));
-      if (backend->tls() == nullptr) return false;
+    const auto view = pool->pool.view();
+    for (cluster::Backend* backend : view->backends) {
+      if (!prepare(*backend, message)) return false;
     }
   }
   if (!shared.store || !shared.store->url.uses_tls()) return true;
   shared.store_tls = tls.for_store(shared.store->tls, message);
   return shared.store_tls != nullptr;
+}
+
+cluster::Membership::Hooks Server::State::membership_hooks() {
+  cluster::Membership::Hooks hooks;
+  hooks.prepare = [this](cluster::Backend& backend) {
+    std::string message;
+    if (prepare(backend, message)) return true;
+    log::event(LogLevel::error, "backend_refused", "pool", backend.pool(), "backend",
+               backend.name(), "why", message);
+    return false;
+  };
+  return hooks;
+}
+
+// What it takes to meet it.
+bool Server::State::prepare(cluster::Backend& backend, std::string& message) {
+  if (!backend.https() || backend.tls() != nullptr) return true;
+  backend.set_tls(tls.for_backend(backend.tls_settings(), message));
+  return backend.tls() != nullptr;
 }
 
 bool Server::State::listen(std::string& message) {
@@ -245,12 +279,18 @@ admin::View Server::State::admin_view() {
     session::Store* const store = upkeep ? upkeep->store() : nullptr;
     return session_views.find(std::move(query), store, control.now());
   };
-  view.pools = [this] { return pool_views(shared, nullptr); };
-  view.change_backend = [](const admin::BackendCommand&) -> Result<admin::BackendView> {
-    return Error{Error::Kind::failed, Error::Side::self, 0, "not built yet"};
+  view.registration = [this] { return registrar ? &registrar->registration() : nullptr; };
+  view.pools = [this] {
+    return pool_views(shared, registrar ? &registrar->registration() : nullptr);
+  };
+  view.change_backend = [this](const admin::BackendCommand& command) -> Result<admin::BackendView> {
+    const cluster::Mode mode = wanted_mode(command.mode);
+    const cluster::Backend* const backend =
+        membership.set_mode(command.pool, command.backend, mode);
+    if (backend != nullptr) return view_of(*backend);
+    return Error{Error::Kind::failed, Error::Side::self, 0, "the backend has just left the pool"};
   };
   view.reload = [] { return refuse_reload(); };
-  view.registration = [] { return static_cast<cluster::Registration*>(nullptr); };
   return view;
 }
 
@@ -262,8 +302,11 @@ admin::HealthReport Server::State::health() const {
   for (const auto& pool : shared.pools) {
     admin::PoolHealth health;
     health.name = pool->pool.name();
-    health.backends = pool->pool.backends().size();
-    health.usable = pool->pool.healthy_count();
+    const auto view = pool->pool.view();
+    health.backends = view->backends.size();
+    health.usable = static_cast<std::size_t>(
+        std::count_if(view->backends.begin(), view->backends.end(),
+                      [](const cluster::Backend* backend) { return backend->usable(); }));
     health.sessions =
         static_cast<std::int64_t>(pool->sessions.size() + pool->endpoint_sessions.size());
     report.active_sessions += health.sessions;

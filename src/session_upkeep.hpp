@@ -34,6 +34,7 @@ class SessionUpkeep final : private redis::Subscriber::Listener {
   admin::StoreHealth store_health() const;
   // The control loop's; null without one.
   session::Store* store() const { return link_ ? &link_->store : nullptr; }
+  redis::Client* client() const { return link_ ? &link_->client : nullptr; }
 
  private:
   struct StoreLink {

@@ -8,6 +8,7 @@
 
 #include "admin/guard.hpp"
 #include "admin/path.hpp"
+#include "admin/query.hpp"
 #include "admin/reply.hpp"
 #include "admin/token.hpp"
 
@@ -32,11 +33,12 @@ std::string_view name_of(Method method) {
   }
 }
 
-std::string joined(const std::vector<std::string_view>& parts) {
+// "POOL/BACKEND", as people write it.
+std::string target_of(const std::vector<std::string_view>& parts) {
   std::string text;
   for (const std::string_view part : parts) {
     if (!text.empty()) text += '/';
-    text += part;
+    text += percent_decoded(part).value_or(std::string(part));
   }
   return text;
 }
@@ -136,7 +138,7 @@ void Admin::note_command(const wire::Request& request, const Endpoint& endpoint,
   const bool routine = endpoint.command == "heartbeat" && done;
   if (!done && !refused_lines_.grant(monotonic_ms())) return;
   log::event(routine ? LogLevel::debug : LogLevel::info, "admin_command", "command",
-             endpoint.command, "target", joined(call.parts), "result", done ? "done" : "refused",
+             endpoint.command, "target", target_of(call.parts), "result", done ? "done" : "refused",
              "status", status, "peer", request.peer);
 }
 

@@ -113,6 +113,7 @@ case Limit::farewells: return "farewells";
     case Limit::asked_backends: return "asked_backends";
     case Limit::ask_reply_bytes: return "ask_reply_bytes";
     case Limit::registered_nodes: return "registered_nodes";
+    case Limit::backends_known: return "backends_known";
     case Limit::count_: break;
   }
   return "none";

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "mcplb/base/assert.hpp"
+#include "mcplb/base/metrics.hpp"
 
 namespace mcplb::cluster {
 namespace {
@@ -21,6 +21,21 @@ std::int64_t faded(std::int64_t learned, TimePoint age) {
 }
 
 }  // namespace
+
+std::string_view to_string(Mode mode) {
+  switch (mode) {
+    case Mode::active: return "active";
+    case Mode::draining: return "draining";
+    case Mode::disabled: return "disabled";
+  }
+  return "";
+}
+
+bool Backend::is_same(const BackendSettings& settings) const {
+  return settings_.id == settings.id && settings_.host == settings.host &&
+         settings_.port == settings.port && settings_.https == settings.https &&
+         settings_.tls == settings.tls;
+}
 
 milliseconds Backend::idle_horizon(milliseconds setting, TimePoint now) const {
   std::int64_t horizon = setting.count();
@@ -54,17 +69,22 @@ void Backend::note_idle_close(milliseconds idled, TimePoint now) {
   learned_ms_.store(lesson, std::memory_order_relaxed);
 }
 
-Backend& Registry::add(std::string_view pool, const BackendSettings& settings) {
+Backend* Registry::add(std::string_view pool, const BackendSettings& settings) {
   const std::lock_guard lock(mutex_);
   for (const auto& known : owned_) {
-    if (known->pool() == pool && known->name() == settings.id) return *known;
+    if (known->pool() != pool || !known->is_same(settings)) continue;
+    known->set_weight(settings.weight);
+    return known.get();
   }
-  MCPLB_ASSERT(owned_.size() < limits::backends_max);
+  if (owned_.size() >= limits::backends_known_max) {
+    count_limit_hit(Limit::backends_known);
+    return nullptr;
+  }
   const std::size_t id = owned_.size() + 1;
   owned_.push_back(std::make_unique<Backend>(static_cast<BackendId>(id), pool, settings));
   Backend* const added = owned_.back().get();
   by_id_[id].store(added, std::memory_order_release);
-  return *added;
+  return added;
 }
 
 Backend* Registry::find(BackendId id) const {

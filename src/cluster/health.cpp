@@ -67,7 +67,7 @@ class BackendCheck final : public Job {
   net::Loop& loop_;
   net::Resolver& resolver_;
   Backend& backend_;
-  const HealthSettings& settings_;  // the pool's
+  const HealthSettings settings_;
   HealthCount count_;
 };
 
@@ -75,8 +75,9 @@ class BackendCheck final : public Job {
 
 void start_health_checks(Nursery& nursery, net::Loop& loop, net::Resolver& resolver, Pool& pool) {
   loop.assert_here();
-  for (Backend* backend : pool.backends()) {
-    nursery.spawn(std::make_unique<BackendCheck>(loop, resolver, *backend, pool.settings().health));
+  const auto view = pool.view();
+  for (Backend* backend : view->backends) {
+    nursery.spawn(std::make_unique<BackendCheck>(loop, resolver, *backend, view->settings.health));
   }
 }
 

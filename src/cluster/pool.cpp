@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "mcplb/base/assert.hpp"
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/log.hpp"
 #include "mcplb/base/log_budget.hpp"
@@ -17,32 +16,39 @@ LogBudget& tls_failure_lines() {
   return budget;
 }
 
+PoolView first_view(PoolSettings settings, Registry& registry) {
+  PoolView view;
+  for (const BackendSettings& backend : settings.backends) {
+    Backend* const added = registry.add(settings.name, backend);
+    if (added != nullptr) view.backends.push_back(added);
+  }
+  view.settings = std::move(settings);
+  return view;
+}
+
 }  // namespace
 
-Pool::Pool(PoolSettings settings, Registry& registry) : settings_(std::move(settings)) {
-  backends_.reserve(settings_.backends.size());
-  for (const BackendSettings& backend : settings_.backends) {
-    backends_.push_back(&registry.add(settings_.name, backend));
-  }
-}
-
-Backend* Pool::find(std::string_view backend_name) const {
-  const auto found = std::find_if(backends_.begin(), backends_.end(), [&](const Backend* backend) {
+Backend* PoolView::find(std::string_view backend_name) const {
+  const auto found = std::find_if(backends.begin(), backends.end(), [&](const Backend* backend) {
     return backend->name() == backend_name;
   });
-  return found == backends_.end() ? nullptr : *found;
+  return found == backends.end() ? nullptr : *found;
 }
 
-bool Pool::contains(BackendId id) const {
-  return std::any_of(backends_.begin(), backends_.end(),
-                     [&](const Backend* backend) { return backend->id() == id; });
+Backend* PoolView::find(BackendId id) const {
+  const auto found = std::find_if(backends.begin(), backends.end(),
+                                  [&](const Backend* backend) { return backend->id() == id; });
+  return found == backends.end() ? nullptr : *found;
 }
 
-std::size_t Pool::healthy_count() const {
-  return static_cast<std::size_t>(
-      std::count_if(backends_.begin(), backends_.end(),
-                    [](const Backend* backend) { return backend->healthy(); }));
+std::size_t PoolView::healthy_count() const {
+  return static_cast<std::size_t>(std::count_if(
+      backends.begin(), backends.end(), [](const Backend* backend) { return backend->healthy(); }));
 }
+
+Pool::Pool(PoolSettings settings, Registry& registry)
+    : name_(settings.name),
+      views_(first_view(std::move(settings), registry)) {}
 
 Dispatcher::Dispatcher(net::Loop& loop, net::Resolver& resolver, Pool& pool,
                        const http::Settings& http)
@@ -50,30 +56,43 @@ Dispatcher::Dispatcher(net::Loop& loop, net::Resolver& resolver, Pool& pool,
       resolver_(resolver),
       pool_(pool),
       http_(http),
-      balancer_(make_balancer(pool.settings().balance, pool.cursor())) {
-  const std::size_t count = pool.backends().size();
-  candidates_.reserve(count);
-  order_.reserve(count);
-  connections_.reserve(count);
-  for (Backend* backend : pool.backends()) {
-    connections_.push_back(
-        std::make_unique<ConnectionPool>(loop.timers(), *backend, pool.settings().keepalive));
-  }
-}
+      view_(pool.views()),
+      keepalive_(view_->settings.keepalive),
+      policy_(view_->settings.balance),
+      balancer_(make_balancer(policy_, pool.cursor())) {}
 
 Dispatcher::~Dispatcher() = default;
 
-const std::vector<Backend*>& Dispatcher::rank(std::uint64_t key) {
+const PoolView& Dispatcher::view() {
   loop_.assert_here();
+  if (view_.refresh()) take_over_view();
+  return *view_;
+}
+
+void Dispatcher::take_over_view() {
+  keepalive_ = view_->settings.keepalive;
+  if (view_->settings.balance != policy_) {
+    policy_ = view_->settings.balance;
+    balancer_ = make_balancer(policy_, pool_.cursor());
+  }
+  // Nobody will take what idles for a backend that is no member any more.
+  for (std::size_t id = 0; id < connections_.size(); ++id) {
+    if (!connections_[id] || view_->find(static_cast<BackendId>(id)) != nullptr) continue;
+    connections_[id]->close_all();
+  }
+}
+
+const std::vector<Backend*>& Dispatcher::rank(std::uint64_t key) {
+  const PoolView& members = view();
   const TimePoint now = loop_.now();
   candidates_.clear();
   order_.clear();
-  for (Backend* backend : pool_.backends()) {
-    if (backend->healthy() && !backend->refused_lately(now)) candidates_.push_back(backend);
+  for (Backend* backend : members.backends) {
+    if (backend->usable() && !backend->refused_lately(now)) candidates_.push_back(backend);
   }
   if (candidates_.empty()) {
-    for (Backend* backend : pool_.backends()) {
-      if (backend->healthy()) candidates_.push_back(backend);
+    for (Backend* backend : members.backends) {
+      if (backend->usable()) candidates_.push_back(backend);
     }
   }
   if (!candidates_.empty()) balancer_->rank(candidates_, key, order_);
@@ -119,15 +138,19 @@ void Dispatcher::note_tls_failure(Backend& backend, const Error& error) {
 
 void Dispatcher::close_idle() {
   loop_.assert_here();
-  for (auto& connections : connections_)
-    connections->close_all();
+  for (auto& connections : connections_) {
+    if (connections) connections->close_all();
+  }
 }
 
-ConnectionPool& Dispatcher::connections_of(const Backend& backend) {
-  const auto& backends = pool_.backends();
-  const auto found = std::find(backends.begin(), backends.end(), &backend);
-  MCPLB_ASSERT(found != backends.end());
-  return *connections_[static_cast<std::size_t>(found - backends.begin())];
+ConnectionPool& Dispatcher::connections_of(Backend& backend) {
+  const auto index = static_cast<std::size_t>(backend.id());
+  if (index >= connections_.size()) connections_.resize(index + 1);
+  auto& connections = connections_[index];
+  if (!connections) {
+    connections = std::make_unique<ConnectionPool>(loop_.timers(), backend, keepalive_);
+  }
+  return *connections;
 }
 
 }  // namespace mcplb::cluster

@@ -109,7 +109,8 @@ Answer Registration::announce(Node node) {
   Answer wrong = check(node, backend);
   if (!wrong.message.empty()) return wrong;
   if (const Entry* const other = with_url(node)) {
-    return {Outcome::conflict, "node " + other->node.id + " is registered with this url, and alive"};
+    return {Outcome::conflict,
+            "node " + other->node.id + " is registered with this url, and alive"};
   }
   const auto known = nodes_.find(node.id);
   const bool is_new = known == nodes_.end();

@@ -109,14 +109,11 @@ std::optional<LocalReply> Exchange::choose_candidates() {
     }
     return LocalReply{Reason::no_backend, "", Outcome::not_sent};
   }
-  const auto& backends = pool_->shared.pool.backends();
-  const auto owner = std::find_if(backends.begin(), backends.end(), [&](const auto* backend) {
-    return backend->id() == use_.owner();
-  });
-  if (owner == backends.end()) return lose_session("owner is no longer configured", Outcome::none);
+  cluster::Backend* const owner = pool_->dispatcher.view().find(use_.owner());
+  if (owner == nullptr) return lose_session("owner is no longer configured", Outcome::none);
   // Also an owner that fails its checks is asked: it may hold the session still, and when it does
   // not, it refuses the connection.
-  candidates_[0] = *owner;
+  candidates_[0] = owner;
   candidate_count_ = 1;
   return std::nullopt;
 }
@@ -141,7 +138,7 @@ void Exchange::rank_candidates() {
 }
 
 std::uint64_t Exchange::affinity_key() const {
-  const cluster::PoolSettings& settings = pool_->shared.pool.settings();
+  const cluster::PoolSettings& settings = pool_->dispatcher.view().settings;
   if (settings.balance != cluster::Balance::session_hash) return 0;
   std::string_view key;
   switch (settings.hash_on.source) {
@@ -159,11 +156,12 @@ std::uint64_t Exchange::affinity_key() const {
 }
 
 cluster::Backend* Exchange::pinned() const {
-  const cluster::Pin& pin = pool_->shared.pool.settings().pin;
+  const cluster::PoolView& view = pool_->dispatcher.view();
+  const cluster::Pin& pin = view.settings.pin;
   std::string_view name;
   if (!pin.header.empty()) name = request_.head.fields.get(pin.header);
   if (name.empty() && !pin.cookie.empty()) name = cookie_value(request_.head.fields, pin.cookie);
-  return name.empty() ? nullptr : pool_->shared.pool.find(name);
+  return name.empty() ? nullptr : view.find(name);
 }
 
 void Exchange::build_backend_head() {

@@ -24,7 +24,7 @@ bool may_insert_comments(const http::ReplyHead& head) {
 }  // namespace
 
 void Exchange::build_client_head(ClientFraming framing, bool close) {
-  const cluster::Pin& pin = pool_->shared.pool.settings().pin;
+  const cluster::Pin& pin = pool_->dispatcher.view().settings.pin;
   const bool set_pin =
       !pin.cookie.empty() && cookie_value(request_.head.fields, pin.cookie) != backend_->name();
   const std::string cookie = set_pin ? pin_cookie(pin, *backend_) : std::string();

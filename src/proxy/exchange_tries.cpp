@@ -56,7 +56,7 @@ Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
   load_ = cluster::LoadShare(backend);
   if (!fresh) lease_ = pool_->dispatcher.take_idle(backend);
   if (!lease_) {
-    const milliseconds patience = pool_->shared.pool.settings().connect_timeout;
+    const milliseconds patience = pool_->dispatcher.view().settings.connect_timeout;
     auto connected = co_await pool_->dispatcher.connect(backend, timers().in(patience));
     if (!connected) co_return connected.error();
     lease_ = std::move(*connected);

@@ -16,9 +16,6 @@ SessionIdentity::SessionIdentity(const SharedPool& pool, const std::vector<std::
   const std::string& name = pool.pool.name();
   seals_.emplace(
       Seals{mcp::Seal(secrets, "session/" + name), mcp::Seal(secrets, "endpoint/" + name)});
-  for (const cluster::Backend* backend : pool.pool.backends()) {
-    owners_.emplace(mcp::owner_tag(backend->name()), backend);
-  }
 }
 
 bool SessionIdentity::names_unchecked_session(const http::RequestHead& head,
@@ -52,14 +49,11 @@ SessionIdentity::Found SessionIdentity::find_sealed(const mcp::Message& message,
   session::SessionUse use = directory.begin_use(message.session, now);
   if (!use) {
     if (pool_.tombstones.contains(message.session, now)) return Found::invalid;
-    const auto owner = owners_.find(unsealed->owner);
-    if (owner == owners_.end()) {
-      log::event(LogLevel::warn, "session_lost", "pool", pool_.pool.name(), "session",
-                 hashed_for_log(message.session), "why", "no backend has the id of its owner");
-      return Found::invalid;
-    }
+    const BackendId owner = owner_named(unsealed->owner);
+    // It may have moved, which others know.
+    if (owner == BackendId::none) return Found::unknown;
     // Opened through another balancer, or before a restart of this one.
-    directory.learn(message.session, {owner->second->id()}, now, use);
+    directory.learn(message.session, {owner}, now, use);
     out.from_seal = true;
   }
   if (!use) return Found::invalid;
@@ -89,6 +83,14 @@ void SessionIdentity::end(std::string_view session, TimePoint now) {
 void SessionIdentity::end_stream(std::string_view session, TimePoint now) {
   if (seals()) pool_.tombstones.add(session, now);
   pool_.endpoint_sessions.forget_unless_streaming(session);
+}
+
+BackendId SessionIdentity::owner_named(mcp::OwnerTag tag) const {
+  const auto view = pool_.pool.view();
+  for (const cluster::Backend* backend : view->backends) {
+    if (mcp::owner_tag(backend->name()) == tag) return backend->id();
+  }
+  return BackendId::none;
 }
 
 session::Directory& SessionIdentity::directory_of(const mcp::Message& message) const {

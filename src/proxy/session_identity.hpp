@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "mcplb/base/clock.hpp"
@@ -35,7 +34,7 @@ class SessionIdentity {
   enum class Found : std::uint8_t {
     known,
     unknown,  // not here; others may know it
-    invalid,  // nobody's: no seal of ours, deleted, or its owner is no longer configured
+    invalid,  // nobody's: no seal of ours, or deleted
     denied    // it belongs to another principal
   };
   struct Named {
@@ -65,6 +64,8 @@ class SessionIdentity {
   };
   Found find_sealed(const mcp::Message& message, const http::Fields& fields, TimePoint now,
                     Named& out);
+  // `none`: no member of the pool has that name.
+  BackendId owner_named(mcp::OwnerTag tag) const;
   session::Directory& directory_of(const mcp::Message& message) const;
   std::string_view credential(const http::Fields& fields);
   std::string_view principal(const http::Fields& fields);
@@ -72,7 +73,6 @@ class SessionIdentity {
   const SharedPool& pool_;
   std::optional<Seals> seals_;                  // identity: sealed
   std::optional<mcp::Principals> principals_;   // bind: authorization
-  std::unordered_map<mcp::OwnerTag, const cluster::Backend*> owners_;
   std::string joined_;  // several Authorization fields
 };
 

@@ -186,7 +186,7 @@ class Share {
 
 Task<Answer> Asker::ask(cluster::Dispatcher& dispatcher, Question question) {
   Connecting connector(dispatcher);
-  co_return co_await ask(connector, dispatcher.pool().backends(), std::move(question));
+  co_return co_await ask(connector, dispatcher.view().backends, std::move(question));
 }
 
 Task<Answer> Asker::ask(Connector& connector, std::vector<cluster::Backend*> backends,

@@ -140,10 +140,9 @@ Task<Lookup::Stored> Lookup::look_in_store(const LookupScope& scope, const Looku
   const auto known = query.directory->look(query.session, timers_.now());
   const bool outdated = known && known->facts.generation > found->record.generation;
   if (outdated && query.known_here) co_return Stored::absent;
-  const cluster::Pool& pool = scope.dispatcher.pool();
   // An owner that is not configured here stays unknown to the directory as `none`: the session is
   // lost for this balancer, and the caller says so.
-  remember(query, facts_of(found->record, pool));
+  remember(query, facts_of(found->record, scope.dispatcher.view()));
   query.directory->mark_stored(query.session, timers_.now());
   co_return Stored::owner;
 }
@@ -159,8 +158,7 @@ void Lookup::remember(const LookupQuery& query, const Facts& facts) {
 
 Task<LookupResult> Lookup::ask(const LookupScope& scope, const LookupQuery& query) {
   LookupResult result;
-  const auto& backends = scope.dispatcher.pool().backends();
-  if (backends.size() == 1) {
+  if (scope.dispatcher.view().backends.size() == 1) {
     result.outcome = Outcome::only_backend;
     co_return result;
   }

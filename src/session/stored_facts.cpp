@@ -29,7 +29,7 @@ mcp::Principal from_hex(std::string_view text) {
 
 }  // namespace
 
-Facts facts_of(const StoredRecord& record, const cluster::Pool& pool) {
+Facts facts_of(const StoredRecord& record, const cluster::PoolView& pool) {
   Facts facts;
   const cluster::Backend* const owner = pool.find(record.owner);
   if (owner != nullptr) facts.owner = owner->id();

@@ -116,10 +116,7 @@ StoredRecord Sweeper::to_stored(const Directory& directory, const Record& record
 }
 
 cluster::Backend* Sweeper::owner_of(const Record& record) const {
-  for (cluster::Backend* backend : swept_.pool.backends()) {
-    if (backend->id() == record.facts.owner) return backend;
-  }
-  return nullptr;
+  return swept_.pool.view()->find(record.facts.owner);
 }
 
 // With a store, a session that is unused here may be in use at another balancer: then only the
@@ -153,7 +150,7 @@ Task<std::size_t> Sweeper::expire_in_store() {
       if (is_used_here(record)) continue;
       ++ended;
       if (record.place.protocol == endpoint_protocol) continue;
-      end(swept_.pool.find(record.owner), record.id, std::move(record.place));
+      end(swept_.pool.view()->find(record.owner), record.id, std::move(record.place));
     }
   }
   const auto unlocked = co_await store.unlock_sweep(scope_);

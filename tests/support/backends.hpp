@@ -22,7 +22,7 @@ class Backends {
       settings.id = name_of(all.size());
       settings.host = "127.0.0.1";
       settings.weight = weight;
-      all.push_back(&registry.add("pool", settings));
+      all.push_back(registry.add("pool", settings));
     }
   }
 

@@ -102,6 +102,8 @@ inline constexpr std::size_t merged_body_bytes_max = 4 * 1024;
 // Weight of a backend; with backends_max it bounds the round-robin schedule.
 inline constexpr std::uint32_t weight_max = 100;
 inline constexpr std::size_t backends_max = 1024;
+// Backends that one process may ever know: addresses come and go, and sessions remember them.
+inline constexpr std::size_t backends_known_max = 16 * 1024;
 // Log lines waiting for the disk; beyond it lines are dropped and counted.
 inline constexpr std::size_t log_lines_queued_max = 64 * 1024;
 // Backends that announced themselves; what one may say of itself.

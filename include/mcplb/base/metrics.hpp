@@ -46,6 +46,7 @@ enum class Limit : std::uint8_t {
   asked_backends,
   ask_reply_bytes,
   registered_nodes,
+  backends_known,
   count_
 };
 const char* to_string(Limit limit);

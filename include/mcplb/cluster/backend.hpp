@@ -19,10 +19,18 @@
 
 namespace mcplb::cluster {
 
+// What the operator, or whoever names the backends, wants of one.
+enum class Mode : std::uint8_t {
+  active,
+  draining,  // no new sessions; those that it has leave it
+  disabled   // nothing at all
+};
+std::string_view to_string(Mode mode);
+
 class Backend {
  public:
   Backend(BackendId id, std::string_view pool, const BackendSettings& settings)
-      : id_(id), pool_(pool), settings_(settings) {}
+      : id_(id), pool_(pool), settings_(settings), weight_(settings.weight) {}
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
@@ -31,16 +39,29 @@ class Backend {
   const std::string& pool() const { return pool_; }
   const std::string& host() const { return settings_.host; }
   std::uint16_t port() const { return settings_.port; }
-  std::uint32_t weight() const { return settings_.weight; }
+  std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
+  void set_weight(std::uint32_t weight) { weight_.store(weight, std::memory_order_relaxed); }
   bool https() const { return settings_.https; }
   const net::TlsClientSettings& tls_settings() const { return settings_.tls; }
-  // How to meet it; null without https. Set once, before any worker runs.
+  // How to meet it; null without https. Set once, before a pool has it among its members.
   const net::TlsClientContext* tls() const { return tls_; }
   void set_tls(const net::TlsClientContext* tls) { tls_ = tls; }
 
+  // Whether `settings` mean this very replica. Its weight may differ.
+  bool is_same(const BackendSettings& settings) const;
+
+  Mode mode() const { return mode_.load(std::memory_order_relaxed); }
+  void set_mode(Mode mode) { mode_.store(mode, std::memory_order_relaxed); }
+
+  // May be given what no session binds to another.
+  bool usable() const { return healthy() && mode() == Mode::active && !silent(); }
   // Active health says it answers. True until `fall` checks have failed.
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
   void set_healthy(bool healthy) { healthy_.store(healthy, std::memory_order_relaxed); }
+
+  // It announced itself, and has said nothing for too long.
+  bool silent() const { return silent_.load(std::memory_order_relaxed); }
+  void set_silent(bool silent) { silent_.store(silent, std::memory_order_relaxed); }
 
   // It refused a connection a moment ago: skipped while others are usable.
   bool refused_lately(TimePoint now) const {
@@ -71,8 +92,11 @@ class Backend {
   const BackendId id_;
   const std::string pool_;
   const BackendSettings settings_;
+  std::atomic<std::uint32_t> weight_;
+  std::atomic<Mode> mode_{Mode::active};
   const net::TlsClientContext* tls_ = nullptr;  // the server's
   std::atomic<bool> healthy_{true};
+  std::atomic<bool> silent_{false};
   std::atomic<TimePoint> refused_until_{0};
   std::atomic<std::uint32_t> load_{0};
   std::atomic<std::uint32_t> streams_{0};
@@ -118,15 +142,16 @@ class LoadShare {
 // Every backend that was ever configured. Owned by the server; thread-safe.
 class Registry {
  public:
-  // The same pool and id give the same Backend for the life of the process.
-  Backend& add(std::string_view pool, const BackendSettings& settings);
+  // The same pool, id and address give the same Backend for the life of the process, with the
+  // weight that was given last. Null when limits::backends_known_max is reached.
+  Backend* add(std::string_view pool, const BackendSettings& settings);
   // Null for BackendId::none and ids that were never given out. Lock-free.
   Backend* find(BackendId id) const;
 
  private:
   std::mutex mutex_;  // guards adding
   std::vector<std::unique_ptr<Backend>> owned_;
-  std::array<std::atomic<Backend*>, limits::backends_max + 1> by_id_{};
+  std::array<std::atomic<Backend*>, limits::backends_known_max + 1> by_id_{};
 };
 
 }  // namespace mcplb::cluster

@@ -1,5 +1,5 @@
-// The replicas of one MCP server. `Pool` is shared by all threads and immutable but for its
-// backends' atomics; `Dispatcher` is one worker's way to them: its balancer and its connections.
+// The replicas of one MCP server. `Pool` is shared by all threads; `Dispatcher` is one worker's way
+// to its members: its balancer and its connections.
 #pragma once
 
 #include <atomic>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mcplb/async/task.hpp"
+#include "mcplb/base/published.hpp"
 #include "mcplb/base/result.hpp"
 #include "mcplb/cluster/backend.hpp"
 #include "mcplb/cluster/balancer.hpp"
@@ -20,24 +21,33 @@
 
 namespace mcplb::cluster {
 
-// Owned by the server.
+// A pool as it is at one moment. Backends are owned by the registry.
+struct PoolView {
+  PoolSettings settings;
+  std::vector<Backend*> backends;  // its members
+
+  Backend* find(std::string_view backend_name) const;
+  Backend* find(BackendId id) const;
+  std::size_t healthy_count() const;
+};
+
+// Owned by the server. Thread-safe, but changed on one thread only.
 class Pool {
  public:
+  // Its members are the backends that the settings name.
   Pool(PoolSettings settings, Registry& registry);
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  const PoolSettings& settings() const { return settings_; }
-  const std::string& name() const { return settings_.name; }
-  const std::vector<Backend*>& backends() const { return backends_; }
-  Backend* find(std::string_view backend_name) const;
-  bool contains(BackendId id) const;
+  const std::string& name() const { return name_; }
+  std::shared_ptr<const PoolView> view() const { return views_.get(); }
+  const Published<PoolView>& views() const { return views_; }
+  void set_view(PoolView view) { views_.set(std::move(view)); }
   std::atomic<std::uint64_t>& cursor() { return cursor_; }
-  std::size_t healthy_count() const;
 
  private:
-  PoolSettings settings_;
-  std::vector<Backend*> backends_;  // owned by the registry
+  const std::string name_;
+  Published<PoolView> views_;
   std::atomic<std::uint64_t> cursor_{0};
 };
 
@@ -50,6 +60,9 @@ class Dispatcher {
   Dispatcher& operator=(const Dispatcher&) = delete;
 
   Pool& pool() { return pool_; }
+  // The pool as it is now. What it hands out is good until control is given up (co_await): the next
+  // look may be at another view.
+  const PoolView& view();
   // The usable backends, best first; empty when none is. Those that refused a connection lately
   // come only when nothing else is left. The view ends with the next call.
   const std::vector<Backend*>& rank(std::uint64_t key);
@@ -66,12 +79,17 @@ class Dispatcher {
   net::Resolver& resolver_;
   Pool& pool_;
   const http::Settings& http_;
+  Subscription<PoolView> view_;
+  KeepaliveSettings keepalive_;  // the view's
+  Balance policy_;               // of balancer_
   std::unique_ptr<Balancer> balancer_;
   std::vector<Backend*> candidates_;
   std::vector<Backend*> order_;
-  std::vector<std::unique_ptr<ConnectionPool>> connections_;  // in the order of pool().backends()
+  // By BackendId; null where there was nothing to connect to. Leases refer to them, so they stay.
+  std::vector<std::unique_ptr<ConnectionPool>> connections_;
 
-  ConnectionPool& connections_of(const Backend& backend);
+  void take_over_view();
+  ConnectionPool& connections_of(Backend& backend);
   void note_tls_failure(Backend& backend, const Error& error);
 };
 

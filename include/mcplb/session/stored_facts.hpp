@@ -11,7 +11,7 @@
 namespace mcplb::session {
 
 // The owner is BackendId::none when no backend of the pool has the id.
-Facts facts_of(const StoredRecord& record, const cluster::Pool& pool);
+Facts facts_of(const StoredRecord& record, const cluster::PoolView& pool);
 StoredRecord stored_record(std::string_view id, const Facts& facts, std::string_view owner);
 
 }  // namespace mcplb::session

@@ -120,11 +120,11 @@ TEST_SUITE("cluster/registry") {
     Registry registry;
     BackendSettings settings;
     settings.id = "one";
-    Backend& first = registry.add("pool", settings);
-    CHECK(&registry.add("pool", settings) == &first);
-    CHECK(&registry.add("other", settings) != &first);
+    Backend& first = *registry.add("pool", settings);
+    CHECK(registry.add("pool", settings) == &first);
+    CHECK(registry.add("other", settings) != &first);
     settings.id = "two";
-    CHECK(&registry.add("pool", settings) != &first);
+    CHECK(registry.add("pool", settings) != &first);
   }
 
   TEST_CASE("gives out ids densely from 1 and finds backends by them") {

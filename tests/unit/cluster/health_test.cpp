@@ -82,7 +82,7 @@ TEST_SUITE("cluster/health") {
     backend.port = (*acceptor)->local_address().port();
     settings.backends.push_back(backend);
     Pool pool(settings, registry);
-    Backend& one = *pool.find("one");
+    Backend& one = *pool.view()->find("one");
     listener.address = (*acceptor)->local_address().text();
     acceptor = std::unique_ptr<net::Acceptor>();
 
@@ -90,10 +90,10 @@ TEST_SUITE("cluster/health") {
     start_health_checks(nursery, loop, resolver, pool);
     CHECK(one.healthy());
     test::run_on(loop, until_healthy_is(loop, one, false));
-    CHECK(pool.healthy_count() == 0);
+    CHECK(pool.view()->healthy_count() == 0);
     acceptor = net::Acceptor::listen(loop, listener, hang_up);
     REQUIRE(acceptor);
     test::run_on(loop, until_healthy_is(loop, one, true));
-    CHECK(pool.healthy_count() == 1);
+    CHECK(pool.view()->healthy_count() == 1);
   }
 }

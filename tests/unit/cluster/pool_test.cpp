@@ -33,7 +33,7 @@ struct Dispatching {
   Pool pool;
   Dispatcher dispatcher{loop, resolver, pool, http};
 
-  Backend& backend(std::size_t index) { return *pool.backends()[index]; }
+  Backend& backend(std::size_t index) { return *pool.view()->backends[index]; }
   std::string ranked() { return test::names(dispatcher.rank(0)); }
   Deadline soon() { return loop.timers().in(milliseconds(5000)); }
 };
@@ -53,21 +53,23 @@ TEST_SUITE("cluster/pool") {
     PoolSettings other_settings = three_backends();
     other_settings.name = "other";
     const Pool other(other_settings, registry);
-    REQUIRE(pool.find("b") != nullptr);
-    CHECK(pool.find("b")->name() == "b");
-    CHECK(pool.find("B") == nullptr);
-    CHECK(pool.find("") == nullptr);
-    CHECK(pool.contains(pool.find("c")->id()));
-    CHECK_FALSE(pool.contains(other.find("c")->id()));
-    CHECK_FALSE(pool.contains(BackendId::none));
+    const auto view = pool.view();
+    REQUIRE(view->find("b") != nullptr);
+    CHECK(view->find("b")->name() == "b");
+    CHECK(view->find("B") == nullptr);
+    CHECK(view->find("") == nullptr);
+    CHECK(view->find(view->find("c")->id()) == view->find("c"));
+    CHECK(view->find(other.view()->find("c")->id()) == nullptr);
+    CHECK(view->find(BackendId::none) == nullptr);
   }
 
   TEST_CASE("counts who is healthy") {
     Registry registry;
     const Pool pool(three_backends(), registry);
-    CHECK(pool.healthy_count() == 3);
-    pool.backends()[1]->set_healthy(false);
-    CHECK(pool.healthy_count() == 2);
+    const auto view = pool.view();
+    CHECK(view->healthy_count() == 3);
+    view->backends[1]->set_healthy(false);
+    CHECK(view->healthy_count() == 2);
   }
 }
 
@@ -78,6 +80,31 @@ TEST_SUITE("cluster/dispatcher") {
     CHECK(d.ranked() == "ac");
     d.backend(1).set_healthy(true);
     CHECK(d.ranked().size() == 3);
+  }
+
+  TEST_CASE("ranks nobody that is drained or disabled") {
+    Dispatching d(three_backends());
+    d.backend(0).set_mode(Mode::draining);
+    CHECK(d.ranked().size() == 2);
+    d.backend(1).set_mode(Mode::disabled);
+    CHECK(d.ranked() == "c");
+    d.backend(2).set_mode(Mode::disabled);
+    CHECK(d.ranked().empty());
+  }
+
+  TEST_CASE("follows its pool's members, weights and policy") {
+    Dispatching d(three_backends());
+    PoolView view = *d.pool.view();
+    view.backends.erase(view.backends.begin());
+    view.settings.balance = Balance::least_connections;
+    BackendSettings fourth = view.settings.backends[0];
+    fourth.id = "d";
+    fourth.weight = 100;
+    view.backends.push_back(d.registry.add("pool", fourth));
+    d.pool.set_view(std::move(view));
+    CHECK(d.dispatcher.view().backends.size() == 3);
+    CHECK(d.ranked().find('a') == std::string::npos);
+    CHECK(d.ranked().find('d') != std::string::npos);
   }
 
   TEST_CASE("leaves out who refused lately, while others are usable") {
@@ -116,7 +143,7 @@ TEST_SUITE("cluster/dispatcher") {
     acceptor = std::unique_ptr<net::Acceptor>();
     Pool pool(settings, d.registry);
     Dispatcher dispatcher(d.loop, d.resolver, pool, d.http);
-    Backend& backend = *pool.find("a");
+    Backend& backend = *pool.view()->find("a");
 
     const auto lease = test::run_on(d.loop, dispatcher.connect(backend, d.soon()));
     REQUIRE_FALSE(lease);
@@ -139,7 +166,7 @@ TEST_SUITE("cluster/dispatcher") {
     settings.backends[0].port = (*acceptor)->local_address().port();
     Pool pool(settings, d.registry);
     Dispatcher dispatcher(d.loop, d.resolver, pool, d.http);
-    Backend& backend = *pool.find("a");
+    Backend& backend = *pool.view()->find("a");
     backend.note_refused(d.loop.now());
 
     auto lease = test::run_on(d.loop, dispatcher.connect(backend, d.soon()));

@@ -48,7 +48,7 @@ struct Balancer {
       : pool(pool_of(names), sessions_of(identity, bind), ForwardSettings{}, registry),
         ids(pool, keys) {}
 
-  const cluster::Backend& backend(const char* name) const { return *pool.pool.find(name); }
+  const cluster::Backend& backend(const char* name) const { return *pool.pool.view()->find(name); }
   // A session that this backend mints, as the client gets to know it.
   std::string open(const char* id, const char* by, const char* credential = "") {
     const http::Fields fields = fields_of(credential);
@@ -120,7 +120,7 @@ TEST_SUITE("proxy/session_identity") {
     CHECK(balancer.owner == "b");
   }
 
-  TEST_CASE("what is not sealed, or sealed for a backend that is gone, is nobody's") {
+  TEST_CASE("what is not sealed is nobody's; sealed for a backend that is gone, it is not known") {
     Balancer balancer(Identity::sealed);
     const std::string session = balancer.open("id", "b");
     std::string forged = session;
@@ -128,7 +128,7 @@ TEST_SUITE("proxy/session_identity") {
     CHECK(balancer.find(forged) == Found::invalid);
     CHECK(balancer.find("id") == Found::invalid);
     Balancer without_b(Identity::sealed, Bind::none, {"a"});
-    CHECK(without_b.find(session) == Found::invalid);
+    CHECK(without_b.find(session) == Found::unknown);
     CHECK(without_b.pool.sessions.size() == 0);
     Balancer other_secret(Identity::sealed, Bind::none, {"a", "b"}, {"some other secret"});
     CHECK(other_secret.find(session) == Found::invalid);

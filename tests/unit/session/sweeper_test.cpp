@@ -95,7 +95,7 @@ struct Sweeping {
   }
 
   void learn(Directory& directory, const std::string& id, const char* owner) {
-    const Facts facts{pool.find(owner)->id(), 1, 77, {"/mcp", "h", "2025-06-18"}};
+    const Facts facts{pool.view()->find(owner)->id(), 1, 77, {"/mcp", "h", "2025-06-18"}};
     directory.learn(id, facts, net.clock.now(), uses.emplace_back());
   }
   // Nothing uses any session any more.
@@ -274,7 +274,7 @@ TEST_SUITE("session/sweeper with a store") {
     s.connect();
     cluster::BackendSettings elsewhere;
     elsewhere.id = "elsewhere";
-    const Facts facts{s.registry.add("other", elsewhere).id()};
+    const Facts facts{s.registry.add("other", elsewhere)->id()};
     s.sessions.learn("s-1", facts, s.net.clock.now(), s.uses.emplace_back());
     s.learn(s.sessions, "s-2", "a");
     s.pass(milliseconds(5000));

@@ -51,7 +51,7 @@ TEST_SUITE("cluster/session_hash") {
     for (const char* const name : {"c", "b", "a"}) {
       BackendSettings settings;
       settings.id = name;
-      reversed.push_back(&there.add("pool", settings));
+      reversed.push_back(there.add("pool", settings));
     }
     Hashing one;
     Hashing two;
