@@ -97,7 +97,11 @@ void SessionUpkeep::on_message(std::string_view payload) {
     if (pool->shared.pool.name() != message->pool) continue;
     for (session::Directory* directory :
          {&pool->shared.sessions, &pool->shared.endpoint_sessions}) {
-      message->deleted ? directory->forget(message->id) : directory->forget_unused(message->id);
+      switch (message->what) {
+        case session::Store::Message::What::deleted: directory->forget(message->id); break;
+        case session::Store::Message::What::expired: directory->forget_unused(message->id); break;
+        case session::Store::Message::What::moved: directory->distrust(message->id); break;
+      }
     }
   }
 }

@@ -114,6 +114,9 @@ case Limit::farewells: return "farewells";
     case Limit::ask_reply_bytes: return "ask_reply_bytes";
     case Limit::registered_nodes: return "registered_nodes";
     case Limit::backends_known: return "backends_known";
+    case Limit::session_openings: return "session_openings";
+    case Limit::session_journal: return "session_journal";
+    case Limit::session_moves: return "session_moves";
     case Limit::count_: break;
   }
   return "none";

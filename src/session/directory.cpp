@@ -10,6 +10,8 @@
 #include "mcplb/base/random.hpp"
 #include "mcplb/base/text.hpp"
 
+#include "session/openings.hpp"
+
 namespace mcplb::session {
 namespace {
 
@@ -39,10 +41,12 @@ SessionUse::SessionUse(SessionUse&& other) noexcept
       shard_(other.shard_),
       entry_(other.entry_),
       owner_(other.owner_),
+      generation_(other.generation_),
       unverified_(other.unverified_),
       protocol_known_(other.protocol_known_),
       stream_(other.stream_),
-      principal_(other.principal_) {}
+      principal_(other.principal_),
+      backend_session_(std::move(other.backend_session_)) {}
 
 SessionUse& SessionUse::operator=(SessionUse&& other) noexcept {
   if (this == &other) return *this;
@@ -51,10 +55,12 @@ SessionUse& SessionUse::operator=(SessionUse&& other) noexcept {
   shard_ = other.shard_;
   entry_ = other.entry_;
   owner_ = other.owner_;
+  generation_ = other.generation_;
   unverified_ = other.unverified_;
   protocol_known_ = other.protocol_known_;
   stream_ = other.stream_;
   principal_ = other.principal_;
+  backend_session_ = std::move(other.backend_session_);
   return *this;
 }
 
@@ -70,6 +76,8 @@ void SessionUse::becomes_stream() {
 
 Directory::Directory(cluster::Registry& registry)
     : registry_(registry),
+      openings_(std::make_unique<Openings>()),
+      counts_(std::make_unique<Counts[]>(limits::backends_max + 1)),
       page_key_(secret_random64()) {}
 
 Directory::~Directory() {
@@ -105,27 +113,37 @@ Directory::Learned Directory::learn(std::string_view id, const Facts& facts, Tim
       const bool moved = facts.generation > known.generation;
       if (known.owner != facts.owner && !moved) return Learned::conflict;
       outcome = Learned::known;
-      count(known.owner, -1);
     }
-    Entry& entry = found->second;
-    count(facts.owner, 1);
-    entry.owner = facts.owner;
-    entry.generation = facts.generation;
-    entry.created_s = facts.created_s;
-    entry.place = place;
-    entry.protocol_known = !facts.place.protocol.empty();
-    entry.epoch = epoch_.load(std::memory_order_relaxed);
-    if (outcome == Learned::added) {
-      // Who opened it first stays the one that it answers to.
-      entry.stored_s = 0;
-      entry.principal =
-          facts.principal ? std::make_unique<const mcp::Principal>(facts.principal) : nullptr;
-    }
+    take_facts(found->second, facts, place, outcome);
     begun = begin(index, *found, now);
   }
   // Outside the lock: what `use` held before may live in the same shard.
   use = std::move(begun);
   return outcome;
+}
+
+// For holders of the shard's lock.
+void Directory::take_facts(Entry& entry, const Facts& facts, std::uint16_t place,
+                           Learned outcome) {
+  const bool added = outcome == Learned::added;
+  // Who has an older story to tell (a backend that was asked knows nothing of moves) is right about
+  // the owner, and no more.
+  const bool older = !added && facts.generation < entry.generation;
+  if (!added && !older) count(entry.owner, -1);
+  if (added) {
+    // Who opened it first stays the one that it answers to.
+    reset_extras(entry);
+    entry.stored_s = 0;
+    if (facts.principal) extra_of(entry).principal = facts.principal;
+  }
+  if (!older) {
+    count(facts.owner, 1);
+    set_owner(entry, facts);
+    entry.created_s = facts.created_s;
+    entry.place = place;
+    entry.protocol_known = !facts.place.protocol.empty();
+  }
+  entry.epoch = epoch_.load(std::memory_order_relaxed);
 }
 
 SessionUse Directory::begin_use(std::string_view id, TimePoint now) {
@@ -146,9 +164,13 @@ SessionUse Directory::begin(std::size_t shard, Map::value_type& session, TimePoi
   use.shard_ = shard;
   use.entry_ = &session;
   use.owner_ = entry.owner;
+  use.generation_ = entry.generation;
   use.unverified_ = entry.epoch != epoch_.load(std::memory_order_relaxed);
   use.protocol_known_ = entry.protocol_known;
-  if (entry.principal != nullptr) use.principal_ = *entry.principal;
+  if (entry.extra != nullptr) {
+    use.principal_ = entry.extra->principal;
+    use.backend_session_ = entry.extra->backend_session;
+  }
   return use;
 }
 
@@ -159,11 +181,15 @@ void Directory::end_use(SessionUse& use) {
   const std::lock_guard lock(shard.mutex);
   MCPLB_ASSERT(entry.open > 0);
   --entry.open;
-  if (use.stream_) --entry.streams;
+  if (use.stream_) {
+    --entry.streams;
+    counts(use.owner_).streams.fetch_sub(1, std::memory_order_relaxed);
+  }
   use.stream_ = false;
   entry.last_seen = std::max(entry.last_seen, now);
   if (entry.open > 0 || !entry.forgotten) return;
   --shard.forgotten;
+  reset_extras(entry);
   shard.sessions.erase(shard.sessions.find(id));
 }
 
@@ -171,6 +197,7 @@ void Directory::count_stream(SessionUse& use) {
   auto& [id, entry] = *static_cast<Map::value_type*>(use.entry_);
   const std::lock_guard lock(shards_[use.shard_].mutex);
   ++entry.streams;
+  counts(use.owner_).streams.fetch_add(1, std::memory_order_relaxed);
   use.stream_ = true;
 }
 
@@ -186,14 +213,6 @@ void Directory::forget(std::string_view id) {
   count(found->second.owner, -1);
   found->second.forgotten = true;
   ++shard.forgotten;
-}
-
-template <class Change>
-void Directory::change(std::string_view id, Change change) {
-  Shard& shard = shards_[shard_of(id)];
-  const std::lock_guard lock(shard.mutex);
-  const auto found = shard.sessions.find(id);
-  if (found != shard.sessions.end() && !found->second.forgotten) change(found->second);
 }
 
 void Directory::forget_unless_streaming(std::string_view id) {
@@ -311,7 +330,8 @@ std::vector<Record> Directory::due_for_store(milliseconds interval, TimePoint no
     for (auto& [id, entry] : shard.sessions) {
       if (due.size() == max) break;
       if (!is_due(entry)) continue;
-      due.push_back({id, facts_of(entry)});
+      due.push_back({id, facts_of(entry), replay_of(entry), entry.stored_s != 0});
+      if (entry.extra != nullptr) entry.extra->unsubscribed.clear();
       entry.stored_s = now_s;
     }
     if (due.size() < max) due_shard_ = (due_shard_ + 1) % shards;
@@ -337,8 +357,13 @@ Place Directory::place_of(const Entry& entry) const {
 }
 
 Facts Directory::facts_of(const Entry& entry) const {
-  return {entry.owner, entry.generation, entry.created_s, place_of(entry),
-          entry.principal == nullptr ? mcp::Principal{} : *entry.principal};
+  Facts facts{entry.owner, entry.generation, entry.created_s, place_of(entry)};
+  if (entry.extra == nullptr) return facts;
+  facts.principal = entry.extra->principal;
+  if (entry.extra->backend_session != nullptr) {
+    facts.backend_session = *entry.extra->backend_session;
+  }
+  return facts;
 }
 
 // The table itself uses the low bits of the same hash.
@@ -349,11 +374,13 @@ std::size_t Directory::shard_of(std::string_view id) const {
 void Directory::count(BackendId owner, int change) {
   cluster::Backend* const backend = registry_.find(owner);
   if (backend != nullptr) backend->add_session(change);
+  counts(owner).sessions.fetch_add(change, std::memory_order_relaxed);
 }
 
 // `session` is not in use, and so not forgotten either.
 void Directory::erase(Shard& shard, Map::iterator session) {
   count(session->second.owner, -1);
+  reset_extras(session->second);
   shard.sessions.erase(session);
 }
 

@@ -44,6 +44,7 @@ Task<Result<int>> delete_session(net::Stream& stream, Deletion deletion, Deadlin
       {"Mcp-Session-Id", std::move(deletion.session)},
       {"MCP-Protocol-Version", std::move(deletion.protocol)},
   };
+  request.lines = std::move(deletion.lines);
   StatusOnly sink;
   auto ended = co_await wire::call(stream, std::move(request), sink, deadline);
   if (!ended) co_return ended.error();

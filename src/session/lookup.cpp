@@ -143,7 +143,8 @@ Task<Lookup::Stored> Lookup::look_in_store(const LookupScope& scope, const Looku
   // An owner that is not configured here stays unknown to the directory as `none`: the session is
   // lost for this balancer, and the caller says so.
   remember(query, facts_of(found->record, scope.dispatcher.view()));
-  query.directory->mark_stored(query.session, timers_.now());
+  // What was known here may hold more than what the store was told.
+  if (!query.known_here) query.directory->mark_stored(query.session, timers_.now());
   co_return Stored::owner;
 }
 

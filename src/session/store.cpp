@@ -1,5 +1,8 @@
 #include "mcplb/session/store.hpp"
 
+#include <algorithm>
+#include <initializer_list>
+#include <iterator>
 #include <utility>
 
 #include "mcplb/base/limits.hpp"
@@ -16,6 +19,7 @@ using redis::Reply;
 constexpr std::int64_t grace_s = 5 * 60;
 constexpr std::string_view deleted_verb = "deleted ";
 constexpr std::string_view expired_verb = "expired ";
+constexpr std::string_view moved_verb = "moved ";
 
 std::int64_t idle_s(const StoreScope& scope) { return (scope.idle.count() + 999) / 1000; }
 std::string ttl_s(const StoreScope& scope) { return std::to_string(idle_s(scope) + grace_s); }
@@ -46,6 +50,7 @@ StoredRecord record_of(std::string id, const std::vector<Reply>& values, std::si
   record.place.protocol = values[at + 5].text;
   record.principal = values[at + 6].text;
   record.last_seen_s = number_of(values[at + 7].text);
+  record.backend_session = values[at + 8].text;
   return record;
 }
 
@@ -53,6 +58,84 @@ std::string message_of(std::string_view verb, const StoreScope& scope, std::stri
   std::string text(verb);
   text.append(scope.pool).append(" ").append(id);
   return text;
+}
+
+void append(std::vector<std::string>& arguments, std::string_view name, std::string_view value) {
+  if (value.empty()) return;
+  arguments.emplace_back(name);
+  arguments.emplace_back(value);
+}
+
+// Names and values of what is known.
+void append_replay(std::vector<std::string>& arguments, const Replay& replay) {
+  if (replay.opening != nullptr) {
+    append(arguments, "initialize", replay.opening->initialize);
+    append(arguments, "result_protocol", replay.opening->protocol);
+    append(arguments, "capabilities", replay.opening->capabilities);
+  }
+  append(arguments, "set_level", replay.journal.set_level);
+  for (const std::string& uri : replay.journal.subscriptions)
+    append(arguments, std::string(script::subscribed) + uri, "1");
+}
+
+const char* extent_of(const StoredRecord& record) {
+  if (!record.stored) return "whole";
+  return record.replay.opening == nullptr ? "seen" : "seen, and movable";
+}
+
+// The number of those that change, these, and the others.
+void append_moved_record(std::vector<std::string>& arguments, const StoredRecord& record) {
+  arguments.emplace_back("3");
+  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, std::string>>{
+           {"owner", record.owner},
+           {"generation", std::to_string(record.generation)},
+           {"backend_session", record.backend_session},
+           {"created", std::to_string(record.created_s)},
+           {"path", record.place.path},
+           {"host", record.place.host},
+           {"protocol", record.place.protocol},
+           {"principal", record.principal}}) {
+    arguments.emplace_back(name);
+    arguments.push_back(value);
+  }
+  append_replay(arguments, record.replay);
+}
+
+void take_replay_field(std::string_view name, std::string& value, mcp::Opening& opening,
+                       mcp::Journal& journal) {
+  if (name == "initialize") opening.initialize = std::move(value);
+  if (name == "result_protocol") opening.protocol = std::move(value);
+  if (name == "capabilities") opening.capabilities = std::move(value);
+  if (name == "set_level") journal.set_level = std::move(value);
+  if (!name.starts_with(script::subscribed)) return;
+  if (journal.subscriptions.size() >= 2 * limits::session_subscriptions_max) return;
+  journal.subscriptions.emplace_back(name.substr(script::subscribed.size()));
+}
+
+// Names and values from the second element on. Anybody may have written them: an opening that is
+// beyond its bound is none.
+StoredRecord whole_record_of(std::string id, std::vector<Reply>& elements) {
+  static constexpr std::string_view names[script::record_values] = {
+      "owner",    "generation", "created",   "path",           "host",
+      "protocol", "principal",  "last_seen", "backend_session"};
+  std::vector<Reply> values(script::record_values);
+  mcp::Opening opening;
+  Replay replay;
+  for (std::size_t i = 1; i + 1 < elements.size(); i += 2) {
+    const std::string_view name = elements[i].text;
+    const auto* const known = std::find(std::begin(names), std::end(names), name);
+    if (known != std::end(names)) {
+      values[static_cast<std::size_t>(known - std::begin(names))] = std::move(elements[i + 1]);
+    } else {
+      take_replay_field(name, elements[i + 1].text, opening, replay.journal);
+    }
+  }
+  StoredRecord record = record_of(std::move(id), values, 0);
+  record.replay = std::move(replay);
+  if (!opening.initialize.empty() && opening.bytes() <= limits::session_opening_bytes_max) {
+    record.replay.opening = std::make_shared<const mcp::Opening>(std::move(opening));
+  }
+  return record;
 }
 
 }  // namespace
@@ -68,10 +151,16 @@ Store::~Store() = default;
 std::string Store::channel(std::string_view prefix) { return std::string(prefix) + ":events"; }
 
 std::optional<Store::Message> Store::read_message(std::string_view payload) {
+  using What = Message::What;
+  static constexpr std::pair<std::string_view, What> verbs[] = {
+      {deleted_verb, What::deleted}, {expired_verb, What::expired}, {moved_verb, What::moved}};
+  const auto* const verb = std::find_if(std::begin(verbs), std::end(verbs), [&](const auto& known) {
+    return payload.starts_with(known.first);
+  });
+  if (verb == std::end(verbs)) return std::nullopt;
   Message message;
-  message.deleted = payload.starts_with(deleted_verb);
-  if (!message.deleted && !payload.starts_with(expired_verb)) return std::nullopt;
-  payload.remove_prefix(message.deleted ? deleted_verb.size() : expired_verb.size());
+  message.what = verb->second;
+  payload.remove_prefix(verb->first.size());
   const std::size_t space = payload.find(' ');
   if (space == std::string_view::npos) return std::nullopt;
   message.pool = payload.substr(0, space);
@@ -117,26 +206,103 @@ Task<Result<Store::Found>> Store::find(const StoreScope& scope, std::string id) 
   co_return found;
 }
 
-Task<Result<Store::Put>> Store::put(const StoreScope& scope, StoredRecord record) {
+Task<Result<Store::Loaded>> Store::load_replay(const StoreScope& scope, std::string id) {
+  redis::Client::ScriptCall call;
+  call.keys = keys_of(scope, id);
+  auto reply = co_await run(script::load, std::move(call));
+  if (!reply) co_return reply.error();
+  Loaded loaded;
+  const std::string_view verdict = verdict_of(*reply);
+  if (verdict == "deleted") loaded.state = Found::State::deleted;
+  if (verdict == "deleted" || verdict == "absent") co_return loaded;
+  if (verdict != "present" || reply->elements.size() % 2 != 1) co_return not_understood();
+  loaded.state = Found::State::present;
+  loaded.record = whole_record_of(std::move(id), reply->elements);
+  co_return loaded;
+}
+
+Task<Result<bool>> Store::lock_move(const StoreScope& scope, std::string id, std::string token,
+                                    milliseconds hold) {
+  const std::string name = key("lock:move", scope, id);
+  const std::string time = std::to_string(hold.count());
+  const redis::Command command({"SET", name, token, "NX", "PX", time});
+  auto reply = co_await client_.command(command, client_.in_time());
+  if (!reply) co_return reply.error();
+  co_return reply->is_text();
+}
+
+Task<Result<void>> Store::unlock_move(const StoreScope& scope, std::string id, std::string token) {
+  redis::Client::ScriptCall call;
+  call.keys = {key("lock:move", scope, id)};
+  call.arguments = {std::move(token)};
+  auto reply = co_await run(script::unlock, std::move(call));
+  if (!reply) co_return reply.error();
+  co_return {};
+}
+
+Task<Result<Store::Moved>> Store::move(const StoreScope& scope, StoredRecord record) {
   redis::Client::ScriptCall call;
   call.keys = keys_of(scope, record.id);
   call.arguments = {record.id,
                     ttl_s(scope),
                     instance_,
-                    record.owner,
                     std::to_string(record.generation),
-                    std::to_string(record.created_s),
-                    record.place.path,
-                    record.place.host,
-                    record.place.protocol,
-                    record.principal};
+                    channel(prefix_),
+                    message_of(moved_verb, scope, record.id)};
+  append_moved_record(call.arguments, record);
+  auto reply = co_await run(script::move, std::move(call));
+  if (!reply) co_return reply.error();
+  Moved moved;
+  const std::string_view verdict = verdict_of(*reply);
+  if (verdict == "done") moved.state = Moved::State::done;
+  if (verdict == "deleted") moved.state = Moved::State::deleted;
+  if (verdict == "done" || verdict == "deleted") co_return moved;
+  if (verdict != "other" || reply->elements.size() != 1 + script::record_values) {
+    co_return not_understood();
+  }
+  moved.record = record_of(std::move(record.id), reply->elements, 1);
+  co_return moved;
+}
+
+Task<Result<Store::Put>> Store::put(const StoreScope& scope, StoredRecord record) {
+  redis::Client::ScriptCall call;
+  call.keys = keys_of(scope, record.id);
+  call.arguments = put_arguments(scope, record);
   auto reply = co_await run(script::put, std::move(call));
   if (!reply) co_return reply.error();
   const std::string_view verdict = verdict_of(*reply);
+  if (verdict == "absent" && record.stored) {
+    record.stored = false;
+    co_return co_await put(scope, std::move(record));
+  }
   if (verdict == "done") co_return Put::done;
   if (verdict == "deleted") co_return Put::deleted;
   if (verdict == "other") co_return Put::other;
   co_return not_understood();
+}
+
+std::vector<std::string> Store::put_arguments(const StoreScope& scope,
+                                              const StoredRecord& record) const {
+  const std::vector<std::string> gone =
+      record.stored ? std::vector<std::string>() : record.replay.unsubscribed;
+  std::vector<std::string> arguments = {record.id,
+                                        ttl_s(scope),
+                                        instance_,
+                                        record.owner,
+                                        std::to_string(record.generation),
+                                        std::to_string(record.created_s),
+                                        record.place.path,
+                                        record.place.host,
+                                        record.place.protocol,
+                                        record.principal,
+                                        record.backend_session,
+                                        extent_of(record),
+                                        std::to_string(script::record_fields_max),
+                                        std::to_string(gone.size())};
+  for (const std::string& uri : gone)
+    arguments.push_back(std::string(script::subscribed) + uri);
+  if (!record.stored) append_replay(arguments, record.replay);
+  return arguments;
 }
 
 void Store::remove(const StoreScope& scope, std::string id) {

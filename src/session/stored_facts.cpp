@@ -37,6 +37,7 @@ Facts facts_of(const StoredRecord& record, const cluster::PoolView& pool) {
   facts.created_s = record.created_s;
   facts.place = record.place;
   facts.principal = from_hex(record.principal);
+  facts.backend_session = record.backend_session;
   return facts;
 }
 
@@ -48,7 +49,15 @@ StoredRecord stored_record(std::string_view id, const Facts& facts, std::string_
   record.created_s = facts.created_s;
   record.place = facts.place;
   if (facts.principal) record.principal = to_hex(facts.principal);
+  record.backend_session = facts.backend_session;
   return record;
+}
+
+StoredRecord stored_record(const Record& record, std::string_view owner) {
+  StoredRecord stored = stored_record(record.id, record.facts, owner);
+  stored.replay = record.replay;
+  stored.stored = record.stored;
+  return stored;
 }
 
 }  // namespace mcplb::session

@@ -110,7 +110,7 @@ void Sweeper::note_writing(const Error* error) {
 StoredRecord Sweeper::to_stored(const Directory& directory, const Record& record) const {
   const cluster::Backend* const owner = owner_of(record);
   if (owner == nullptr) return {};
-  StoredRecord stored = stored_record(record.id, record.facts, owner->name());
+  StoredRecord stored = stored_record(record, owner->name());
   if (&directory == &swept_.endpoint_sessions) stored.place.protocol = endpoint_protocol;
   return stored;
 }
@@ -126,9 +126,8 @@ std::size_t Sweeper::expire_here() {
   std::vector<Record> ended = swept_.sessions.expire(scope_.idle, now);
   const std::size_t endpoint_sessions = swept_.endpoint_sessions.expire(scope_.idle, now).size();
   if (swept_.store != nullptr) return 0;
-  for (Record& record : ended) {
-    end(owner_of(record), record.id, std::move(record.facts.place));
-  }
+  for (Record& record : ended)
+    end(owner_of(record), record.id, std::move(record.facts));
   return ended.size() + endpoint_sessions;
 }
 
@@ -150,7 +149,8 @@ Task<std::size_t> Sweeper::expire_in_store() {
       if (is_used_here(record)) continue;
       ++ended;
       if (record.place.protocol == endpoint_protocol) continue;
-      end(swept_.pool.view()->find(record.owner), record.id, std::move(record.place));
+      const auto view = swept_.pool.view();
+      end(view->find(record.owner), record.id, facts_of(record, *view));
     }
   }
   const auto unlocked = co_await store.unlock_sweep(scope_);
@@ -168,14 +168,17 @@ bool Sweeper::is_used_here(const StoredRecord& record) {
   return true;
 }
 
-void Sweeper::end(cluster::Backend* owner, std::string_view id, Place place) {
+void Sweeper::end(cluster::Backend* owner, std::string_view id, Facts facts) {
   if (owner == nullptr) {
     stats_.owner_absent.add();
     return;
   }
   if (!swept_.settings.delete_on_expiry) return;
-  std::string session = swept_.id_at_backend ? swept_.id_at_backend(id) : std::string(id);
-  farewells_.say(*owner, std::move(session), std::move(place));
+  std::string session = std::move(facts.backend_session);
+  if (session.empty()) {
+    session = swept_.id_at_backend ? swept_.id_at_backend(id) : std::string(id);
+  }
+  farewells_.say(*owner, std::move(session), std::move(facts.place));
 }
 
 }  // namespace mcplb::session

@@ -35,6 +35,9 @@ CallHead describe(const http::ReplyHead& head) {
   described.status = head.status;
   described.event_stream = head.event_stream;
   described.content_type = head.fields.get(http::Name::content_type);
+  if (head.fields.count(http::Name::mcp_session_id) == 1) {
+    described.session = head.fields.get(http::Name::mcp_session_id);
+  }
   for (const http::Field& field : head.fields) {
     if (!equals_ignoring_case(field.name, "WWW-Authenticate")) continue;
     if (!described.www_authenticate.empty()) described.www_authenticate += ", ";
@@ -111,6 +114,7 @@ std::string to_bytes(const CallRequest& request) {
   for (const CallField& field : request.fields) {
     if (!field.value.empty()) http::append_field(bytes, field.name, field.value);
   }
+  bytes += request.lines;
   if (!request.body.empty() || expects_body(request.method)) {
     http::append_field(bytes, "Content-Length", request.body.size());
   }

@@ -93,6 +93,27 @@ inline constexpr std::size_t session_places_max = 1024;
 inline constexpr std::size_t session_place_bytes_max = 2 * 1024;
 // The name of a revision that a client says it speaks.
 inline constexpr std::size_t session_protocol_bytes_max = 32;
+// What is kept to open one session again elsewhere: how it was opened, and what its client has asked
+// the server to remember. Beyond the first it cannot be opened again, beyond the second it is opened
+// without what was too much.
+inline constexpr std::size_t session_opening_bytes_max = 10 * 1024;
+inline constexpr std::size_t session_journal_bytes_max = 3 * 1024;
+inline constexpr std::size_t session_subscriptions_max = 32;
+// Different openings of one directory, together. Clients of one kind share theirs.
+inline constexpr std::size_t session_openings_bytes_max = 64 * 1024 * 1024;
+// What a backend calls a session that moved to it.
+inline constexpr std::size_t backend_session_bytes_max = 1024;
+// Opening a session again on another backend: all of it, one backend, and how often those that wait
+// for somebody else's attempt look again.
+inline constexpr milliseconds session_move{10'000};
+inline constexpr milliseconds session_move_try{5000};
+inline constexpr milliseconds session_move_poll{10};
+// A claim or lock outlives the attempt by this: it ends one that died, not one that is late.
+inline constexpr milliseconds session_move_grace{2000};
+// Sessions that one worker opens again at a time; the others wait for their turn.
+inline constexpr std::size_t session_moves_max = 64;
+// Buckets of a directory that one look for a backend's sessions goes through.
+inline constexpr std::size_t owned_buckets_per_look = 16 * 1024;
 // A scratch buffer that grew beyond this is not kept for the next request.
 inline constexpr std::size_t scratch_bytes_kept = 64 * 1024;
 // Finished request objects kept for reuse by one worker.
@@ -168,7 +189,11 @@ inline constexpr int tls_failure_lines_per_second = 10;
 
 static_assert(trailer_bytes_max < buffer_block_bytes);
 static_assert(endpoint_event_bytes_max < buffer_block_bytes);
-static_assert(store_expired_batch * (session_id_bytes_max + session_place_bytes_max + 1024) <
+static_assert(session_opening_bytes_max + session_journal_bytes_max + session_place_bytes_max +
+                  backend_session_bytes_max <=
+              std::size_t{16} * 1024);
+static_assert(store_expired_batch * (session_id_bytes_max + session_place_bytes_max +
+                                     backend_session_bytes_max + 1024) <
               redis_reply_bytes_max);
 
 }  // namespace mcplb::limits

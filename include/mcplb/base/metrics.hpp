@@ -47,6 +47,9 @@ enum class Limit : std::uint8_t {
   ask_reply_bytes,
   registered_nodes,
   backends_known,
+  session_openings,
+  session_journal,
+  session_moves,
   count_
 };
 const char* to_string(Limit limit);

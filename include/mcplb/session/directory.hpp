@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -45,6 +46,13 @@ class SessionUse {
   void becomes_stream();
   // Who opened the session, as far as learn() was told.
   const mcp::Principal& principal() const { return principal_; }
+  // What owner() calls the session, when it has moved; empty: what the client calls it. Good for
+  // as long as this use lives.
+  std::string_view backend_session() const {
+    return backend_session_ == nullptr ? std::string_view() : *backend_session_;
+  }
+  // Of the ownership that this use was told.
+  std::uint32_t generation() const { return generation_; }
   void end();
 
  private:
@@ -53,10 +61,12 @@ class SessionUse {
   std::size_t shard_ = 0;
   void* entry_ = nullptr;  // the directory's, kept for as long as it is in use
   BackendId owner_ = BackendId::none;
+  std::uint32_t generation_ = 0;
   bool unverified_ = false;
   bool protocol_known_ = false;
   bool stream_ = false;
   mcp::Principal principal_;
+  std::shared_ptr<const std::string> backend_session_;  // null: not moved
 };
 
 // One session as the admin API shows it.
@@ -81,6 +91,34 @@ struct PageMark {
 struct SessionsPage {
   std::vector<ListedSession> sessions;
   std::optional<PageMark> next;  // none: that was all
+};
+
+// A session of a backend that is to be emptied.
+struct OwnedSession {
+  std::string id;
+  std::uint32_t generation = 0;
+  std::uint32_t in_flight = 0;  // requests
+  std::uint32_t streams = 0;
+};
+
+// Where the next look for a backend's sessions begins; at the end it begins anew.
+struct OwnedMark {
+  std::size_t shard = 0;
+  std::size_t bucket = 0;
+  bool at_end = false;  // the last look came to the end of the directory
+};
+
+// What is left of a backend's sessions here.
+struct OwnedCounts {
+  std::int64_t sessions = 0;
+  std::int64_t streams = 0;  // that are open, to that backend
+};
+
+enum class MoveStart : std::uint8_t {
+  started,        // the claim is the caller's, until finish_move() or abandon_move()
+  in_progress,    // somebody else's
+  moved_already,  // the directory knows another ownership than the caller has seen
+  gone            // no such session
 };
 
 class Directory {
@@ -123,9 +161,36 @@ class Directory {
   // a date, at most limits::session_protocol_bytes_max. Anything else changes nothing.
   void set_protocol(std::string_view id, std::string_view protocol);
 
+  // What it takes to open the session again, as far as it becomes known. An opening beyond
+  // limits::session_opening_bytes_max, or for which there is no room, is not kept, and counted.
+  void set_opening(std::string_view id, mcp::Opening opening);
+  void add_result(std::string_view id, const mcp::InitializeResult& result);
+  // A request that the owner has served well; `body` is a single JSON-RPC message.
+  void note_journal(std::string_view id, mcp::Method method, std::string_view body);
+  // Nothing for an unknown session.
+  std::optional<Replay> replay_of(std::string_view id) const;
+
+  // Claims a session for being moved. The claim ends by itself, limits::session_move and a grace
+  // from `now`.
+  MoveStart begin_move(std::string_view id, std::uint32_t generation_seen, TimePoint now);
+  // The session is the new owner's: of `now_owned` its owner, generation and backend_session count.
+  // Who uses it keeps the owner that he was told. False when nothing was changed: it is gone, or of
+  // that generation or a higher one already. Ends the claim.
+  bool finish_move(std::string_view id, const Facts& now_owned);
+  void abandon_move(std::string_view id);
+
+  // Sessions of that owner, or only those that no request uses (streams may be open): at most
+  // `max`, and a few more, in one bounded look through the directory. `from` is moved on. Each that stays is seen
+  // once, unless the table grows meanwhile.
+  std::vector<OwnedSession> owned_by(BackendId owner, std::size_t max, bool unused_only,
+                                     OwnedMark& from) const;
+  OwnedCounts counts_of(BackendId owner) const;
+
   // With a store in front of which this is a cache:
   // Every cached owner is to be confirmed on its next use.
   void distrust_all() { epoch_.fetch_add(1, std::memory_order_relaxed); }
+  // This one's is.
+  void distrust(std::string_view id);
   // The store agrees with what is cached.
   void confirm(std::string_view id);
   // Sessions that the store does not know, or not as recently seen as they were: at most `max` of
@@ -136,6 +201,13 @@ class Directory {
 
  private:
   friend class SessionUse;
+  // What few sessions have.
+  struct Extra {
+    mcp::Principal principal;  // none: not bound
+    std::shared_ptr<const std::string> backend_session;
+    mcp::Journal journal;
+    std::vector<std::string> unsubscribed;
+  };
   struct Entry {
     BackendId owner = BackendId::none;
     std::uint32_t open = 0;  // uses, streams among them
@@ -145,7 +217,8 @@ class Directory {
     std::uint32_t created_s = 0;
     std::uint32_t epoch = 0;     // of the directory, when the owner was last confirmed
     std::uint32_t stored_s = 0;  // when the store was last told; 0: never
-    std::unique_ptr<const mcp::Principal> principal;  // null: not bound
+    std::unique_ptr<Extra> extra;
+    std::uint32_t opening = 0;    // in openings_; 0: not known
     std::uint16_t place = 0;      // in places_
     bool forgotten = false;       // dropped while in use; erased with the last use
     bool protocol_known = false;  // or not to be had: places_ is full
@@ -155,12 +228,32 @@ class Directory {
     mutable std::mutex mutex;
     Map sessions;
     std::size_t forgotten = 0;  // of `sessions`
+    // Sessions that somebody moves, until when that is believed.
+    std::map<std::string, TimePoint, std::less<>> moving;
   };
   static constexpr std::size_t shards = 64;
 
-  class Lowest;  // of the sessions of one shard: those of a page
+  class Lowest;    // of the sessions of one shard: those of a page
+  class Openings;  // that sessions share
+  struct Counts {
+    std::atomic<std::int64_t> sessions{0};
+    std::atomic<std::int64_t> streams{0};
+  };
 
   std::size_t shard_of(std::string_view id) const;
+  static Extra& extra_of(Entry& entry);
+  void reset_extras(Entry& entry);
+  void set_owner(Entry& entry, const Facts& facts);
+  void take_facts(Entry& entry, const Facts& facts, std::uint16_t place, Learned outcome);
+  void keep_opening(std::string_view id, mcp::Opening opening);
+  Replay replay_of(const Entry& entry) const;
+  Counts& counts(BackendId owner) const;
+  struct Wanted {
+    BackendId owner;
+    bool unused_only;
+  };
+  static void list_owned(const Map& sessions, std::size_t bucket, Wanted wanted,
+                         std::vector<OwnedSession>& found);
   SessionInfo info_of(const Entry& entry, TimePoint now) const;
   bool list_some(const Shard& shard, TimePoint now, Lowest& lowest) const;
   void count(BackendId owner, int change);
@@ -173,7 +266,12 @@ class Directory {
   void count_stream(SessionUse& use);
   // Calls `change(entry)` for a session that is known and not forgotten.
   template <class Change>
-  void change(std::string_view id, Change change);
+  void change(std::string_view id, Change change) {
+    Shard& shard = shards_[shard_of(id)];
+    const std::lock_guard lock(shard.mutex);
+    const auto found = shard.sessions.find(id);
+    if (found != shard.sessions.end() && !found->second.forgotten) change(found->second);
+  }
   // For holders of the shard's lock.
   SessionUse begin(std::size_t shard, Map::value_type& session, TimePoint now);
   void erase(Shard& shard, Map::iterator session);
@@ -184,6 +282,8 @@ class Directory {
   std::atomic<std::uint32_t> epoch_{0};
   mutable std::mutex places_mutex_;
   std::deque<Place> places_{1};  // few, and never removed; the first stands for "not known"
+  const std::unique_ptr<Openings> openings_;
+  const std::unique_ptr<Counts[]> counts_;  // by owner
   const std::uint64_t page_key_;  // of the order of pages: it tells nothing about ids
   std::size_t due_shard_ = 0;     // where the next look for due sessions begins; control loop only
 };

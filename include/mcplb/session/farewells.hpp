@@ -27,6 +27,7 @@ struct Deletion {
   std::string host;
   std::string protocol;
   std::string authorization;
+  std::string lines;  // further header fields as whole lines, each with its CRLF
 };
 
 // The status of the answer. The stream is not usable afterwards; it is owned by an ancestor of

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "mcplb/base/ids.hpp"
+#include "mcplb/mcp/opening.hpp"
 #include "mcplb/mcp/principal.hpp"
 
 namespace mcplb::session {
@@ -27,11 +30,22 @@ struct Facts {
   std::uint32_t created_s = 0;   // Unix time; 0: not known
   Place place = {};
   mcp::Principal principal = {};  // who opened it; none: sessions of this pool are not bound
+  // What the owner calls the session, when it has moved; empty: what the client calls it.
+  std::string backend_session = {};
+};
+
+// What it takes to open the session on another backend.
+struct Replay {
+  std::shared_ptr<const mcp::Opening> opening;  // null: not known, so it cannot be
+  mcp::Journal journal;
+  std::vector<std::string> unsubscribed;  // since the store was last told
 };
 
 struct Record {
   std::string id;
   Facts facts;
+  Replay replay = {};
+  bool stored = false;  // the store has been told all of it, and only that it is seen is new
 };
 
 }  // namespace mcplb::session

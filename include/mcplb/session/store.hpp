@@ -2,11 +2,14 @@
 // per loop, over that loop's connection; used on that loop only. Nothing here waits for a
 // connection: while there is none, all calls fail at once.
 //
-//   {prefix}:session:{pool}:{id}    hash; TTL = idle timeout + 5 minutes
+//   {prefix}:session:{pool}:{id}    hash; TTL = idle timeout + 5 minutes. What it takes to open the
+//                                   session again is among its fields: initialize, result_protocol,
+//                                   capabilities, set_level, and a subscribed:URI for each URI
 //   {prefix}:tombstone:{pool}:{id}  a deleted session; the same TTL
 //   {prefix}:expiry:{pool}          sorted set: id by the Unix time when it was last seen
 //   {prefix}:lock:sweep:{pool}      who sweeps
-//   {prefix}:events                 channel: "deleted POOL ID", "expired POOL ID"
+//   {prefix}:lock:move:{pool}:{id}  who opens it again on another backend
+//   {prefix}:events                 channel: "deleted POOL ID", "expired POOL ID", "moved POOL ID"
 //
 // Absence of a record decides nothing (Redis was flushed, or another balancer could not write); a
 // tombstone or a higher generation does. Times are the server's.
@@ -38,6 +41,11 @@ struct StoredRecord {
   Place place;
   std::string principal;  // hex of the keyed hash; empty: bound to nobody
   std::uint32_t last_seen_s = 0;  // Unix time, by the store's clock; not written from here
+  std::string backend_session;    // what the owner calls it; empty: `id`
+  // Not read with the rest, but by load_replay().
+  Replay replay = {};
+  // The store knows all of it, and is told only that it was seen; unless the store has lost it.
+  bool stored = false;
 };
 
 // The sessions of one pool, as the store's methods need them. Owned by the pool.
@@ -59,7 +67,12 @@ class Store {
   static std::string channel(std::string_view prefix);
   // A message of the channel: caches let go of the session. Nothing for any other text.
   struct Message {
-    bool deleted = false;  // by its client; else it expired, and who still uses it keeps it
+    enum class What : std::uint8_t {
+      deleted,  // by its client
+      expired,  // who still uses it keeps it
+      moved     // to another owner: what is cached is to be confirmed
+    };
+    What what = What::deleted;
     std::string_view pool;
     std::string_view id;
   };
@@ -85,6 +98,32 @@ class Store {
   };
   Task<Result<Put>> put(const StoreScope& scope, StoredRecord record);
 
+  // What it takes to open the session again. Its opening is null when the store has none.
+  struct Loaded {
+    Found::State state = Found::State::absent;
+    StoredRecord record;  // when present, with its replay
+  };
+  Task<Result<Loaded>> load_replay(const StoreScope& scope, std::string id);
+
+  // Whether it is this balancer, by a `token` of its own, that may move the session now; for `hold`
+  // nobody else may.
+  Task<Result<bool>> lock_move(const StoreScope& scope, std::string id, std::string token,
+                               milliseconds hold);
+  Task<Result<void>> unlock_move(const StoreScope& scope, std::string id, std::string token);
+
+  // Makes the record's owner the owner, if the store knows no ownership of the record's generation
+  // or of a higher one, and tells the other balancers. A record that is missing is written whole.
+  struct Moved {
+    enum class State : std::uint8_t {
+      done,
+      deleted,  // there is a tombstone
+      other     // it lives elsewhere: `record` is what is there
+    };
+    State state = State::other;
+    StoredRecord record;
+  };
+  Task<Result<Moved>> move(const StoreScope& scope, StoredRecord record);
+
   // Deletes the record, leaves a tombstone, tells the other balancers. Soon, and when the store
   // is away then when it is back; at most limits::store_removals_max wait.
   void remove(const StoreScope& scope, std::string id);
@@ -103,6 +142,8 @@ class Store {
   };
   std::string key(std::string_view kind, const StoreScope& scope, std::string_view id) const;
   std::vector<std::string> keys_of(const StoreScope& scope, std::string_view id) const;
+  std::vector<std::string> put_arguments(const StoreScope& scope,
+                                         const StoredRecord& record) const;
   void drop_first_removal();
   void send_removals();
   Task<void> removals_flow();

@@ -13,5 +13,7 @@ namespace mcplb::session {
 // The owner is BackendId::none when no backend of the pool has the id.
 Facts facts_of(const StoredRecord& record, const cluster::PoolView& pool);
 StoredRecord stored_record(std::string_view id, const Facts& facts, std::string_view owner);
+// With what it takes to open the session again.
+StoredRecord stored_record(const Record& record, std::string_view owner);
 
 }  // namespace mcplb::session

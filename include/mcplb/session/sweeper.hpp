@@ -62,7 +62,7 @@ class Sweeper final : private net::Timer {
   std::size_t expire_here();
   Task<std::size_t> expire_in_store();
   bool is_used_here(const StoredRecord& record);
-  void end(cluster::Backend* owner, std::string_view id, Place place);
+  void end(cluster::Backend* owner, std::string_view id, Facts facts);
   StoredRecord to_stored(const Directory& directory, const Record& record) const;
   cluster::Backend* owner_of(const Record& record) const;
   bool store_is_settled() const;

@@ -33,6 +33,7 @@ struct CallRequest {
   http::Method method = http::Method::post;  // one that has a standard name
   std::string target;                        // origin form
   std::vector<CallField> fields;  // all but Content-Length and Connection, Host among them
+  std::string lines;  // further fields as whole lines, each with its CRLF
   std::string body;
 };
 
@@ -46,6 +47,7 @@ struct CallHead {
   bool event_stream = false;
   std::string_view content_type;
   std::string www_authenticate;  // several fields joined (RFC 9110 §5.3)
+  std::string_view session;      // Mcp-Session-Id; empty, too, when it is repeated
 };
 
 // Takes a reply as it arrives. Both return false when the rest is of no interest: the call then
