@@ -37,9 +37,15 @@ AdminCommands::AdminCommands(CLI::App& app, std::string& admin) : admin_(admin) 
   add_change(app, "drain", "give a backend no new sessions, and empty it",
              &AdminCommands::run_drain);
   auto& drain = *app.get_subcommand("drain");
-  drain.add_flag("--wait", wait_, "end when its last session, stream and request has left");
+  auto* const wait =
+      drain.add_flag("--wait", wait_, "end when its last session, stream and request has left");
+  drain.footer(
+      "With --wait it says what is left whenever that changes, and ends with 0 when nothing is,\n"
+      "with 1 when the time is over: mcplb drain --wait default/10.0.0.11:3000 && stop-it");
   drain.add_option("--timeout", timeout_s_, "with --wait: give up after this, e.g. 90s (10m)")
-      ->transform(CLI::AsNumberWithUnit(time_units, CLI::AsNumberWithUnit::UNIT_REQUIRED));
+      ->type_name("TIME")
+      ->transform(CLI::AsNumberWithUnit(time_units, CLI::AsNumberWithUnit::UNIT_REQUIRED))
+      ->needs(wait);
   add_change(app, "activate", "let a backend serve again, as it did before drain or disable",
              &AdminCommands::run_activate);
   add_change(app, "disable", "take a backend out of service at once",

@@ -120,7 +120,7 @@ Answer Registration::announce(Node node) {
   }
   remember(node.id, Pending::registered);
   if (!is_new && known->second.node == node) {
-    hear(known->second, timers_.now());
+    hear(known->second, timers_.now(), false);
     return {Outcome::renewed, ""};
   }
   put(std::move(node), std::move(backend), timers_.now());
@@ -132,7 +132,7 @@ Answer Registration::heartbeat(const std::string& id) {
   if (known == nodes_.end()) {
     return {Outcome::unknown_node, "node " + escaped(id, 64) + " is not known: register again"};
   }
-  hear(known->second, timers_.now());
+  hear(known->second, timers_.now(), false);
   // A registration that the store has not heard of says more.
   if (!pending_.contains(id)) remember(id, Pending::heard);
   return {};
@@ -156,7 +156,8 @@ std::vector<Registration::Listed> Registration::nodes() const {
   return nodes;
 }
 
-void Registration::put(Node node, BackendSettings backend, TimePoint heard_at) {
+Registration::Entry& Registration::put(Node node, BackendSettings backend,
+                                       TimePoint heard_at) {
   Entry& entry = nodes_[node.id];
   std::vector<std::string> changed = entry.node.pools;  // those that it may leave
   for (const std::string& pool : node.pools) {
@@ -167,8 +168,10 @@ void Registration::put(Node node, BackendSettings backend, TimePoint heard_at) {
   entry.node = std::move(node);
   entry.backend = std::move(backend);
   entry.heard_at = heard_at;
+  entry.from_store = false;
   entry.silent = timers_.now() - heard_at > settings_.node_timeout.count();
   publish(changed);
+  return entry;
 }
 
 void Registration::drop(const std::string& id, const char* why) {
@@ -192,7 +195,8 @@ void Registration::publish(const std::vector<std::string>& pools) const {
   }
 }
 
-void Registration::hear(Entry& entry, TimePoint when) {
+void Registration::hear(Entry& entry, TimePoint when, bool from_store) {
+  if (when > entry.heard_at || !from_store) entry.from_store = from_store;
   entry.heard_at = std::max(entry.heard_at, when);
   if (!entry.silent || timers_.now() - entry.heard_at > settings_.node_timeout.count()) return;
   entry.silent = false;
@@ -201,11 +205,18 @@ void Registration::hear(Entry& entry, TimePoint when) {
     links_.on_silent(pool, entry.node.id, false);
 }
 
+// While the store is away, nobody knows whether other balancers hear the node.
+std::int64_t Registration::silence_ms(const Entry& entry) const {
+  if (!entry.from_store) return timers_.now() - entry.heard_at;
+  if (store_away_) return 0;
+  return timers_.now() - std::max(entry.heard_at, store_back_at_);
+}
+
 // Who has been silent for too long.
 void Registration::look() {
   std::vector<std::string> gone;
   for (auto& [id, entry] : nodes_) {
-    const std::int64_t age = timers_.now() - entry.heard_at;
+    const std::int64_t age = silence_ms(entry);
     if (age > kept_for().count()) {
       gone.push_back(id);
     } else if (age > settings_.node_timeout.count() && !entry.silent) {
@@ -230,14 +241,20 @@ void Registration::remember(const std::string& id, Pending pending) {
 
 Task<void> Registration::flow() {
   while (true) {
-    if (store_ != nullptr && store_->connected()) {
-      co_await tell_store();
-      if (ask_at_ <= timers_.now()) co_await ask_store();
-    }
+    if (store_ != nullptr) co_await meet_store();
     look();
     const Deadline next = timers_.in(limits::registration_look);
     co_await timers_.sleep(next);
   }
+}
+
+Task<void> Registration::meet_store() {
+  if (!store_->connected()) {
+    store_away_ = store_answered_;
+    co_return;
+  }
+  co_await tell_store();
+  if (ask_at_ <= timers_.now()) co_await ask_store();
 }
 
 Task<void> Registration::tell_store() {
@@ -267,7 +284,13 @@ Task<void> Registration::tell_store() {
 Task<void> Registration::ask_store() {
   ask_at_ = timers_.now() + std::min(limits::registration_ask, settings_.node_timeout / 3).count();
   auto stored = co_await store_->load();
-  if (!stored) co_return;
+  if (!stored) {
+    store_away_ = store_answered_;
+    co_return;
+  }
+  if (store_away_) store_back_at_ = timers_.now();
+  store_away_ = false;
+  store_answered_ = true;
   for (NodeStore::Stored& each : *stored)
     take_over(std::move(each));
 }
@@ -290,10 +313,10 @@ void Registration::take_over(NodeStore::Stored stored) {
     log::event(LogLevel::debug, "node_left_out", "node", id, "why", wrong.message);
     return;
   }
-  if (is_known && known->second.node == stored.node) return hear(known->second, when);
+  if (is_known && known->second.node == stored.node) return hear(known->second, when, true);
   if (is_known && known->second.heard_at >= when) return;
   if (!is_known && nodes_.size() >= limits::registered_nodes_max) return;
-  put(std::move(stored.node), std::move(backend), when);
+  put(std::move(stored.node), std::move(backend), when).from_store = true;
 }
 
 }  // namespace mcplb::cluster

@@ -115,6 +115,7 @@ class Registration {
     Node node;
     BackendSettings backend;
     TimePoint heard_at = 0;
+    bool from_store = false;  // another balancer has heard it last
     bool silent = false;
   };
   // What the store has yet to hear of a node; the last word counts.
@@ -122,13 +123,15 @@ class Registration {
 
   Answer check(Node& node, BackendSettings& backend) const;
   const Entry* with_url(const Node& node) const;
-  void put(Node node, BackendSettings backend, TimePoint heard_at);
+  Entry& put(Node node, BackendSettings backend, TimePoint heard_at);
   void drop(const std::string& id, const char* why);
   void publish(const std::vector<std::string>& pools) const;
-  void hear(Entry& entry, TimePoint when);
+  void hear(Entry& entry, TimePoint when, bool from_store);
+  std::int64_t silence_ms(const Entry& entry) const;
   void look();
   void remember(const std::string& id, Pending pending);
   Task<void> flow();
+  Task<void> meet_store();
   Task<void> tell_store();
   Task<void> ask_store();
   void take_over(NodeStore::Stored stored);
@@ -141,6 +144,9 @@ class Registration {
   std::map<std::string, Entry> nodes_;       // by id; at most limits::registered_nodes_max
   std::map<std::string, Pending> pending_;   // by id; bounded by nodes and removals
   TimePoint ask_at_ = 0;                     // when the store is asked next
+  bool store_answered_ = false;              // once, at least
+  bool store_away_ = false;                  // since it has answered
+  TimePoint store_back_at_ = 0;
 };
 
 }  // namespace mcplb::cluster

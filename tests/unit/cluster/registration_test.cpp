@@ -303,6 +303,31 @@ TEST_SUITE("cluster/registration") {
     CHECK(store.nodes["b"].removed);
   }
 
+  TEST_CASE("while the store is away, a node that another balancer hears is not taken for silent") {
+    test::FakeClock clock;
+    SharedNodes store(clock);
+    Balancer one(clock, &store);
+    Balancer two(clock, &store);
+    one.registration.announce(node("a", "http://h:1"));
+    one.registration.announce(node("b", "http://h:2"));
+    clock.advance(milliseconds(2'500));
+    CHECK(two.hosts() == "h:1 h:2");
+    store.away = true;
+    for (int i = 0; i < 12; ++i) {
+      clock.advance(milliseconds(10'000));
+      CHECK(one.registration.heartbeat("a").message.empty());
+    }
+    CHECK(two.silent.empty());
+    CHECK(two.hosts() == "h:1 h:2");
+    // The one that heard them knows better.
+    CHECK(one.hosts() == "h:1");
+    store.away = false;
+    clock.advance(milliseconds(8'000));
+    CHECK(one.registration.heartbeat("a").message.empty());
+    clock.advance(milliseconds(8'000));
+    CHECK(two.silent == std::set<std::string>{"p/b"});
+  }
+
   TEST_CASE("a stored node that does not fit here is left out") {
     test::FakeClock clock;
     SharedNodes store(clock);
