@@ -10,15 +10,16 @@ namespace {
 
 using redis::Reply;
 
-// KEYS: the node, the set. ARGV: id, "registered" or "heard", ms to keep, name, url, pools, weight.
+// KEYS: the node, the set. ARGV: id, "registered" or "heard", ms to keep, name, url, pools, weight,
+// ms since then.
 // A node that was removed is not brought back by a heartbeat that another balancer got.
 const redis::Script save_script(R"(
 if ARGV[2] == 'heard' and redis.call('HEXISTS', KEYS[1], 'removed') == 1 then return {'removed'} end
 local t = redis.call('TIME')
-local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
+local seen = t[1] * 1000 + math.floor(t[2] / 1000) - tonumber(ARGV[8])
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'name', ARGV[4], 'url', ARGV[5], 'pools', ARGV[6], 'weight', ARGV[7],
-  'seen', now)
+  'seen', string.format('%.0f', seen))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('SADD', KEYS[2], ARGV[1])
 return {'done'}
@@ -96,16 +97,17 @@ Task<Result<Reply>> RedisNodeStore::run(const redis::Script& script,
   co_return std::move(*reply);
 }
 
-Task<Result<bool>> RedisNodeStore::save(cluster::Node node, Write write, milliseconds keep) {
+Task<Result<bool>> RedisNodeStore::save(cluster::Node node, Heard heard, milliseconds keep) {
   redis::Client::ScriptCall call;
   call.keys = {key(node.id), prefix_ + ":nodes"};
   call.arguments = {node.id,
-                    write == Write::heard ? "heard" : "registered",
+                    heard.registered ? "registered" : "heard",
                     std::to_string(keep.count()),
                     node.name,
                     node.url,
                     joined(node.pools),
-                    std::to_string(node.weight)};
+                    std::to_string(node.weight),
+                    std::to_string(heard.age.count())};
   auto reply = co_await run(save_script, std::move(call));
   if (!reply) co_return reply.error();
   if (reply->elements.empty()) co_return not_understood();

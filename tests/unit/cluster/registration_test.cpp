@@ -24,12 +24,12 @@ class SharedNodes final : public NodeStore {
   explicit SharedNodes(test::FakeClock& clock) : clock_(clock) {}
 
   bool connected() const override { return !away; }
-  Task<Result<bool>> save(Node node, Write write, milliseconds) override {
+  Task<Result<bool>> save(Node node, Heard heard, milliseconds) override {
     const auto known = nodes.find(node.id);
-    if (write == Write::heard && known != nodes.end() && known->second.removed) co_return false;
+    if (!heard.registered && known != nodes.end() && known->second.removed) co_return false;
     ++saves;
     const std::string id = node.id;
-    nodes[id] = {std::move(node), clock_.now(), false};
+    nodes[id] = {std::move(node), clock_.now() - heard.age.count(), false};
     co_return true;
   }
   Task<Result<void>> remove(std::string id, milliseconds) override {
