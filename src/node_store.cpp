@@ -12,11 +12,17 @@ using redis::Reply;
 
 // KEYS: the node, the set. ARGV: id, "registered" or "heard", ms to keep, name, url, pools, weight,
 // ms since then.
-// A node that was removed is not brought back by a heartbeat that another balancer got.
+// A heartbeat neither brings a removed node back nor says what the node is: another balancer may
+// know better.
 const redis::Script save_script(R"(
 if ARGV[2] == 'heard' and redis.call('HEXISTS', KEYS[1], 'removed') == 1 then return {'removed'} end
 local t = redis.call('TIME')
 local seen = t[1] * 1000 + math.floor(t[2] / 1000) - tonumber(ARGV[8])
+if ARGV[2] == 'heard' and redis.call('HEXISTS', KEYS[1], 'url') == 1 then
+  redis.call('HSET', KEYS[1], 'seen', string.format('%.0f', seen))
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  return {'done'}
+end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'name', ARGV[4], 'url', ARGV[5], 'pools', ARGV[6], 'weight', ARGV[7],
   'seen', string.format('%.0f', seen))

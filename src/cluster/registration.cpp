@@ -317,9 +317,11 @@ void Registration::take_over(NodeStore::Stored stored) {
     return;
   }
   if (is_known && known->second.node == stored.node) return hear(known->second, when, true);
-  if (is_known && known->second.heard_at >= when) return;
   if (!is_known && nodes_.size() >= limits::registered_nodes_max) return;
-  put(std::move(stored.node), std::move(backend), when).from_store = true;
+  // Registrations are written at once and heartbeats change nothing else, so the store knows best
+  // what a node is.
+  const TimePoint heard_at = is_known ? std::max(known->second.heard_at, when) : when;
+  put(std::move(stored.node), std::move(backend), heard_at).from_store = true;
 }
 
 }  // namespace mcplb::cluster

@@ -29,7 +29,9 @@ class SharedNodes final : public NodeStore {
     if (!heard.registered && known != nodes.end() && known->second.removed) co_return false;
     ++saves;
     const std::string id = node.id;
-    nodes[id] = {std::move(node), clock_.now() - heard.age.count(), false};
+    const TimePoint at = clock_.now() - heard.age.count();
+    if (!heard.registered && known != nodes.end()) known->second.at = at;
+    else nodes[id] = {std::move(node), at, false};
     co_return true;
   }
   Task<Result<void>> remove(std::string id, milliseconds) override {
