@@ -5,7 +5,6 @@
 #include <cstring>
 #include <utility>
 
-#include "mcplb/base/limits.hpp"
 #include "mcplb/base/log.hpp"
 
 namespace mcplb {
@@ -41,13 +40,12 @@ ReloadAnswer refused(const std::vector<config::Differences::Refused>& keys) {
   return answer;
 }
 
-// One line for each reason, up to a bound.
-void log_refusal(std::string_view reasons) {
-  for (int i = 0; i < limits::reload_reasons_logged_max && !reasons.empty(); ++i) {
-    const std::string_view reason = reasons.substr(0, reasons.find('\n'));
-    reasons.remove_prefix(std::min(reasons.size(), reason.size() + 1));
-    log::event(LogLevel::error, "reload_refused", "why", reason, "effect", "nothing has changed");
-  }
+// All reasons in one line, which the log cuts when there are very many; `mcplb check` shows all.
+void log_refusal(std::string reasons) {
+  const auto lines = 1 + std::count(reasons.begin(), reasons.end(), '\n');
+  std::replace(reasons.begin(), reasons.end(), '\n', ';');
+  log::event(LogLevel::error, "reload_refused", "effect", "nothing has changed", "reasons", lines,
+             "why", reasons);
 }
 
 const config::PoolSettings* find_pool(const config::Settings& settings, const std::string& name) {
