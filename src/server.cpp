@@ -13,6 +13,7 @@
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
+#include "discovery.hpp"
 #include "policy.hpp"
 #include "reload.hpp"
 #include "session_upkeep.hpp"
@@ -34,9 +35,10 @@ struct Server::State {
       : settings(std::move(given)),
         membership(registry, membership_hooks()),
         control(limits::buffer_block_bytes),
-        resolver(control),
+        resolver(control, settings.resolver),
         session_views(shared, registry),
         admin(settings.admin, admin_view()),
+        discovery(control, settings.resolver, membership, nursery),
         reloads(reload_targets(), reload_hooks(), std::move(load)),
         nursery(control) {}
 
@@ -52,6 +54,8 @@ struct Server::State {
   admin::Admin admin;
   Reload reloads;
   std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<std::unique_ptr<cluster::HealthChecks>> checks;  // in the order of the pools
+  Discovery discovery;
   std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
   Nursery nursery;                        // of the control loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
@@ -83,6 +87,7 @@ struct Server::State {
 Server::Server(config::Settings settings, Loader load)
     : state_(std::make_unique<State>(std::move(settings), std::move(load))) {
   State& state = *state_;
+  state.shared.resolver = state.settings.resolver;
   state.shared.store = state.settings.store;
   state.shared.instance = state.settings.instance;
   for (const config::PoolSettings& pool : state.settings.pools) {
@@ -136,7 +141,12 @@ bool Server::start(std::string& message) {
   }
   for (auto& worker : state.workers) worker->start();
   for (const auto& pool : state.shared.pools) {
-    cluster::start_health_checks(state.nursery, state.control, state.resolver, pool->pool);
+    state.checks.push_back(std::make_unique<cluster::HealthChecks>(
+        state.control, state.resolver, pool->pool, cluster::HealthEvents{}));
+    state.checks.back()->sync();
+  }
+  for (const auto& pool : state.shared.pools) {
+    state.discovery.follow(pool->pool.name(), pool->pool.view()->settings.dns);
   }
   state.nursery.spawn(state.certificates_flow());
   state.upkeep = std::make_unique<SessionUpkeep>(state.control, state.resolver, state.nursery,
@@ -184,6 +194,9 @@ bool Server::State::set_up_tls(std::string& message) {
     for (cluster::Backend* backend : view->backends) {
       if (!prepare(*backend, message)) return false;
     }
+    for (const cluster::DnsSettings& named : view->settings.dns) {
+      if (named.https && tls.for_backend(named.tls, message) == nullptr) return false;
+    }
   }
   if (!shared.store || !shared.store->url.uses_tls()) return true;
   shared.store_tls = tls.for_store(shared.store->tls, message);
@@ -198,6 +211,11 @@ cluster::Membership::Hooks Server::State::membership_hooks() {
     log::event(LogLevel::error, "backend_refused", "pool", backend.pool(), "backend",
                backend.name(), "why", message);
     return false;
+  };
+  hooks.changed = [this](cluster::Pool& changed) {
+    for (std::size_t i = 0; i < checks.size(); ++i) {
+      if (&shared.pools[i]->pool == &changed) checks[i]->sync();
+    }
   };
   return hooks;
 }
@@ -314,10 +332,12 @@ Task<void> Server::State::stop_flow() {
   co_await control.timers().sleep(delay);
   acceptors.clear();
   for (auto& worker : workers) worker->begin_stop(settings.shutdown_timeout / 2);
+  for (auto& pool_checks : checks) pool_checks->begin_stop();
   const Deadline hard_end = control.timers().in(settings.shutdown_timeout);
   while (!hard_end.passed(control.now())) {
     std::size_t open = 0;
     for (const auto& worker : workers) open += worker->load();
+    for (const auto& pool_checks : checks) open += pool_checks->stopped() ? 0 : 1;
     if (open == 0) break;
     const Deadline next_look = control.timers().in(stop_poll);
     co_await control.timers().sleep(next_look);

@@ -36,7 +36,7 @@ inline constexpr Scope scope_tag<PoolSettings> = Scope::pool;
 template <>
 inline constexpr Scope scope_tag<proxy::RouteSettings> = Scope::route;
 template <>
-inline constexpr Scope scope_tag<cluster::BackendSettings> = Scope::backend;
+inline constexpr Scope scope_tag<BackendEntry> = Scope::backend;
 
 struct Access {
   Scope scope = Scope::none;  // what get and set expect

@@ -193,10 +193,10 @@ std::string print_effective(const Settings& settings) {
 std::string every_key_example() {
   Settings settings;
   PoolSettings pool;
-  cluster::BackendSettings backend;
-  backend.host = "127.0.0.1";
-  backend.port = 3001;
-  pool.cluster.backends.push_back(backend);
+  BackendEntry entry;
+  entry.backend.host = "127.0.0.1";
+  entry.backend.port = 3001;
+  pool.backends.push_back(entry);
   settings.pools.push_back(pool);
   Printer printer(true);
   printer.print("", &settings, 0);

@@ -94,23 +94,27 @@ constexpr Choice losses[] = {
     {"reestablish", Built::falls_back, "not_found"}, {"not_found"}, {"reroute", Built::no}};
 constexpr Choice unknowns[] = {{"ask"}, {"not_found"}, {"forward"}};
 constexpr Choice bindings[] = {{"none"}, {"authorization"}};
-constexpr Choice health_checks[] = {{"tcp"}, {"http", Built::no}, {"mcp", Built::no}};
+constexpr Choice health_checks[] = {{"tcp"}, {"http"}, {"mcp"}};
 constexpr Choice tls_versions[] = {{"1.2"}, {"1.3"}};
 
-// A backend's url is kept as host and port.
+// A url, of a backend or for DNS, is kept as host and port.
+template <auto Part>
 Value get_url(const void* scope) {
-  const auto& backend = *static_cast<const cluster::BackendSettings*>(scope);
-  if (backend.host.empty()) return std::string();
-  return backend_url_text({backend.host, backend.port, backend.https});
+  const auto& part = static_cast<const BackendEntry*>(scope)->*Part;
+  if (part.host.empty()) return std::string();
+  return backend_url_text({part.host, part.port, part.https});
 }
+template <auto Part>
 void set_url(void* scope, const Value& value) {
-  auto& backend = *static_cast<cluster::BackendSettings*>(scope);
+  auto& part = static_cast<BackendEntry*>(scope)->*Part;
+  if (std::get<std::string>(value).empty()) return;
   const BackendUrl url = parse_backend_url(std::get<std::string>(value));
-  backend.host = url.host;
-  backend.port = url.port;
-  backend.https = url.https;
+  part.host = url.host;
+  part.port = url.port;
+  part.https = url.https;
 }
-constexpr Access backend_url{scope_tag<cluster::BackendSettings>, get_url, set_url};
+template <auto Part>
+inline constexpr Access url_of{scope_tag<BackendEntry>, get_url<Part>, set_url<Part>};
 
 // There is a store as soon as one of its keys is written; finish.cpp takes back one without a url.
 const redis::Settings& store_in(const void* scope) {
@@ -151,6 +155,9 @@ inline constexpr Access pool = at<&PoolSettings::cluster, Field>;
 template <auto Field>
 inline constexpr Access health = at<&PoolSettings::cluster, &cluster::PoolSettings::health, Field>;
 template <auto Field>
+inline constexpr Access passive = at<&PoolSettings::cluster, &cluster::PoolSettings::health,
+                                     &cluster::HealthSettings::passive, Field>;
+template <auto Field>
 inline constexpr Access pin = at<&PoolSettings::cluster, &cluster::PoolSettings::pin, Field>;
 template <auto Field>
 inline constexpr Access keepalive =
@@ -166,12 +173,16 @@ using TlsCertificate = net::TlsCertificateSettings;
 template <auto Field>
 inline constexpr Access listener_tls = at<&net::ListenerSettings::tls, Field>;
 template <auto Field>
-inline constexpr Access backend_tls = at<&cluster::BackendSettings::tls, Field>;
+inline constexpr Access backend = at<&BackendEntry::backend, Field>;
+template <auto Field>
+inline constexpr Access backend_tls =
+    at<&BackendEntry::backend, &cluster::BackendSettings::tls, Field>;
 template <auto Field>
 inline constexpr Access store_tls = store<&redis::Settings::tls, Field>;
 
 using cluster::BackendSettings;
 using cluster::HealthSettings;
+using cluster::PassiveSettings;
 using proxy::ClientSettings;
 using proxy::ForwardSettings;
 using proxy::RouteSettings;
@@ -223,7 +234,9 @@ constexpr Row rows[] = {
         .checked(check_network),
 
     section("resolver", "Which DNS servers to ask."),
-    texts("resolver.servers", nowhere, "Empty: the system's.").not_built(),
+    texts("resolver.servers", at<&Settings::resolver, &net::ResolverSettings::servers>,
+          "ip or ip:port, asked in this order. Empty: the system's.")
+        .checked(check_dns_server),
 
     section("store", "Where sessions are shared with other instances."),
     section("store.redis", "Without a url, sessions live in this process only."),
@@ -293,13 +306,14 @@ constexpr Row rows[] = {
 
     section("pools[].health", "How backends are watched."),
     choice("pools[].health.check", health<&HealthSettings::check>, health_checks,
-           "tcp: a connection is accepted."),
+           "tcp: a connection is accepted. http: GET is answered with 200-399. mcp: the server "
+           "answers server/discover, or a ping in a session kept for that."),
     text("pools[].health.path", health<&HealthSettings::path>,
          "For http (default /health) and mcp (default /mcp).")
-        .not_built(),
+        .checked(check_target),
     text("pools[].health.host", health<&HealthSettings::host>,
          "Host header of checks. Empty: the backend's own.")
-        .not_built(),
+        .checked(check_host_header),
     duration("pools[].health.interval", health<&HealthSettings::interval>, wait,
              "Between two checks of one backend."),
     duration("pools[].health.timeout", health<&HealthSettings::timeout>, connecting,
@@ -309,17 +323,16 @@ constexpr Row rows[] = {
     integer("pools[].health.fall", health<&HealthSettings::fall>, counted,
             "Bad checks in a row that take it out."),
     duration("pools[].health.slow_start", health<&HealthSettings::slow_start>, pause,
-             "How long a backend that came back gets less than its share.")
-        .not_built(),
+             "How long a backend that came back gets less than its share."),
     section("pools[].health.passive", "Failed requests take a backend out, too."),
-    integer("pools[].health.passive.failures", nowhere, {0, 100}, "In a row. 0: never.")
-        .not_built("5"),
-    duration("pools[].health.passive.eject_for", nowhere, wait, "How long it stays out.")
-        .not_built("10s"),
-    ranged(row("pools[].health.passive.max_ejected", Kind::percent, nowhere,
+    integer("pools[].health.passive.failures", passive<&PassiveSettings::failures>, {0, 100},
+            "In a row. 0: never."),
+    duration("pools[].health.passive.eject_for", passive<&PassiveSettings::eject_for>, wait,
+             "How long it stays out; longer each time that follows soon."),
+    ranged(row("pools[].health.passive.max_ejected", Kind::percent,
+               passive<&PassiveSettings::max_ejected>,
                "The most of a pool that may be out because of this."),
-           {0, 100})
-        .not_built("50%"),
+           {0, 100}),
 
     section("pools[].drain", "Backends that are being emptied."),
     duration("pools[].drain.timeout", at<&PoolSettings::drain_timeout>, pause,
@@ -347,13 +360,14 @@ constexpr Row rows[] = {
     integer("pools[].retries", forward<&ForwardSettings::retries>, {0, 10},
             "Further tries after the first, all causes together."),
 
-    list("pools[].backends[]", list_at<&PoolSettings::cluster, &Cluster::backends>,
+    list("pools[].backends[]", list_at<&PoolSettings::backends>,
          "The replicas, the only thing without a default."),
-    text("pools[].backends[].url", backend_url, "http://host:port or https://host:port.")
+    text("pools[].backends[].url", url_of<&BackendEntry::backend>,
+         "http://host:port or https://host:port.")
         .checked(check_backend_url),
-    integer("pools[].backends[].weight", at<&BackendSettings::weight>, {1, limits::weight_max},
+    integer("pools[].backends[].weight", backend<&BackendSettings::weight>, {1, limits::weight_max},
             "Its share, relative to the others."),
-    text("pools[].backends[].id", at<&BackendSettings::id>, "Empty: host:port.")
+    text("pools[].backends[].id", backend<&BackendSettings::id>, "Empty: host:port.")
         .checked(check_name),
     section("pools[].backends[].tls", "For https:// URLs."),
     text("pools[].backends[].tls.ca", backend_tls<&TlsClient::ca>,
@@ -364,11 +378,13 @@ constexpr Row rows[] = {
          "File with our own certificate chain (PEM), for backends that ask for one."),
     text("pools[].backends[].tls.key", backend_tls<&TlsClient::key>,
          "File with its private key (PEM)."),
-    text("pools[].backends[].dns", nowhere,
-         "Instead of url: every address behind the name is a backend.")
-        .not_built(),
-    duration("pools[].backends[].refresh", nowhere, wait, "How often dns is asked.")
-        .not_built("5s"),
+    text("pools[].backends[].dns", url_of<&BackendEntry::dns>,
+         "Instead of url: http://name:port or https://name:port, every address behind the name is "
+         "a backend. http://_service._proto.name: what its SRV records name, with their ports.")
+        .checked(check_dns_url),
+    duration("pools[].backends[].refresh",
+             at<&BackendEntry::dns, &cluster::DnsSettings::refresh>, {100, 24 * hour},
+             "How often dns is asked."),
 
     section("limits", "What clients may cost us."),
     size("limits.request_bytes_max", at<&Settings::http, &http::Settings::request_bytes_max>,

@@ -28,6 +28,20 @@ inline constexpr milliseconds client_write_stall{30'000};
 inline constexpr milliseconds lease_trust{10};
 // A backend that refused a connection is not tried again for this long, if others are usable.
 inline constexpr milliseconds refused_skip{1000};
+// While no backend of a pool is usable, so many good checks as bring one back fit into this time.
+inline constexpr milliseconds recovery_look{800};
+// Between two checks of one backend, however urgent the next one is.
+inline constexpr milliseconds checks_apart_min{50};
+// Between two checks while they contradict what is believed, unless the interval is shorter.
+inline constexpr milliseconds changing_check_min{250};
+// One reply to a health check, and what is kept of its outcome for people.
+inline constexpr std::size_t check_reply_bytes_max = 64 * 1024;
+inline constexpr std::size_t check_text_bytes_max = 200;
+// How long checks that end may take to leave nothing behind.
+inline constexpr milliseconds check_farewell{2000};
+// A backend that is ejected again and again stays out for so many times `eject_for` at most. It
+// has to stay in for as long until that is forgotten.
+inline constexpr std::int64_t ejection_growth_max = 10;
 // How long a name stays resolved without asking again.
 inline constexpr milliseconds resolver_cache{5000};
 inline constexpr std::size_t resolver_cache_entries_max = 1024;
@@ -35,6 +49,20 @@ inline constexpr std::size_t resolver_cache_entries_max = 1024;
 inline constexpr std::size_t tries_max = 11;
 // Addresses tried for one name.
 inline constexpr std::size_t addresses_max = 8;
+// DNS servers that operators may name.
+inline constexpr std::size_t dns_servers_max = 8;
+// Names asked of DNS at a time by one loop, those that nobody waits for any more included.
+inline constexpr std::size_t dns_queries_max = 256;
+// Records taken of one answer, and of one SRV answer all addresses of its targets.
+inline constexpr std::size_t dns_records_max = 256;
+// Targets of one SRV answer whose addresses are asked for at the same time.
+inline constexpr std::size_t dns_targets_at_once = 32;
+// A DNS server that is silent for this long loses its turn to the next one, which is given the same
+// in the first round, then twice as long; and how many rounds there are.
+inline constexpr milliseconds dns_turn{500};
+inline constexpr int dns_rounds = 3;
+// One look-up of the addresses behind a `dns:` backend, with all that it needs to ask.
+inline constexpr milliseconds dns_refresh{5000};
 // A minted session whose client left during `initialize` is awaited this long, then deleted.
 inline constexpr milliseconds orphan_initialize{10'000};
 inline constexpr std::size_t orphan_initializes_max = 256;
@@ -127,6 +155,8 @@ inline constexpr std::size_t merged_body_bytes_max = 4 * 1024;
 // Weight of a backend; with backends_max it bounds the round-robin schedule.
 inline constexpr std::uint32_t weight_max = 100;
 inline constexpr std::size_t backends_max = 1024;
+// Turns of one round of the round-robin schedule.
+inline constexpr std::size_t schedule_turns_max = weight_max * backends_max;
 // Backends that one process may ever know: addresses come and go, and sessions remember them.
 inline constexpr std::size_t backends_known_max = 16 * 1024;
 // Log lines waiting for the disk; beyond it lines are dropped and counted.

@@ -14,6 +14,7 @@
 #include "mcplb/base/clock.hpp"
 #include "mcplb/base/ids.hpp"
 #include "mcplb/base/limits.hpp"
+#include "mcplb/cluster/backend_health.hpp"
 #include "mcplb/cluster/settings.hpp"
 #include "mcplb/net/tls.hpp"
 
@@ -42,6 +43,10 @@ class Backend {
   std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
   void set_weight(std::uint32_t weight) { weight_.store(weight, std::memory_order_relaxed); }
   bool https() const { return settings_.https; }
+  // The name or address that its certificate is for, and that requests of our own name in `Host`.
+  const std::string& tls_name() const {
+    return settings_.tls_name.empty() ? settings_.host : settings_.tls_name;
+  }
   const net::TlsClientSettings& tls_settings() const { return settings_.tls; }
   // How to meet it; null without https. Set once, before a pool has it among its members.
   const net::TlsClientContext* tls() const { return tls_; }
@@ -58,6 +63,14 @@ class Backend {
   // Active health says it answers. True until `fall` checks have failed.
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
   void set_healthy(bool healthy) { healthy_.store(healthy, std::memory_order_relaxed); }
+
+  // Checks, failed requests, slow start.
+  BackendHealth& health() { return health_; }
+  const BackendHealth& health() const { return health_; }
+  // Failed requests took it out: it gets new work only as a last resort.
+  bool ejected(TimePoint now) const { return health_.ejected(now); }
+  // What balancers share out by: the weight in tenths, less than all of it in slow start.
+  std::uint32_t share() const { return weight() * health_.warmth.tenths(); }
 
   // It refused a connection a moment ago: skipped while others are usable.
   bool refused_lately(TimePoint now) const {
@@ -90,6 +103,7 @@ class Backend {
   std::atomic<Mode> mode_{Mode::active};
   const net::TlsClientContext* tls_ = nullptr;  // the server's
   std::atomic<bool> healthy_{true};
+  BackendHealth health_;
   std::atomic<TimePoint> refused_until_{0};
   std::atomic<std::uint32_t> load_{0};
   std::atomic<std::int64_t> sessions_{0};

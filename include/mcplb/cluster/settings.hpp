@@ -32,18 +32,43 @@ struct BackendSettings {
   std::uint32_t weight = 1;  // 1 … limits::weight_max
   bool https = false;
   net::TlsClientSettings tls{};  // for https
+  std::string tls_name;  // whom its certificate is for; "": host. Else the name behind which DNS
+                         // showed this address
+};
+
+// A name whose every address is a backend, as they come and go.
+struct DnsSettings {
+  std::string host;  // a name; _service._proto.name asks for SRV records, which bring the ports
+  std::uint16_t port = 80;
+  bool https = false;
+  milliseconds refresh{5000};  // between two look-ups, ±10 %; shorter where replicas move quickly
+  std::uint32_t weight = 1;    // of each address; SRV records bring their own
+  net::TlsClientSettings tls{};
+
+  bool operator==(const DnsSettings&) const = default;
+};
+
+// What failed requests say of a backend.
+struct PassiveSettings {
+  int failures = 5;                // in a row, by all workers together; 0: never eject
+  milliseconds eject_for{10'000};  // doubled for each time in a row, limits::ejection_growth_max
+  // Percent of the pool's backends that may be out at a time because of this; at least one when
+  // there are two or more.
+  int max_ejected = 50;
 };
 
 struct HealthSettings {
   enum class Check : std::uint8_t { tcp, http, mcp };
   Check check = Check::tcp;
-  std::string path;                 // default /health for http, /mcp for mcp
-  std::string host;                 // default: the backend's own
-  milliseconds interval{5000};      // between two checks of one backend, ±10 %
-  milliseconds timeout{2000};       // of one check
-  int rise = 2;                     // good checks in a row that bring a backend back
-  int fall = 3;                     // bad checks in a row that take it out
-  milliseconds slow_start{0};       // not built yet
+  std::string path;             // empty: /health for http, /mcp for mcp
+  std::string host;             // of the Host header; empty: the backend's own
+  milliseconds interval{5000};  // between two checks of one backend, ±10 %
+  milliseconds timeout{2000};   // of one check, connecting included
+  int rise = 2;                 // good checks in a row that bring a backend back
+  int fall = 3;                 // bad checks in a row that take it out
+  // How long a backend that came up gets less than its share. 0: it gets all of it at once.
+  milliseconds slow_start{0};
+  PassiveSettings passive;
 };
 
 struct KeepaliveSettings {
@@ -62,6 +87,7 @@ struct PoolSettings {
   KeepaliveSettings keepalive;
   milliseconds connect_timeout{2000};
   std::vector<BackendSettings> backends;
+  std::vector<DnsSettings> dns;
 };
 
 }  // namespace mcplb::cluster

@@ -1,4 +1,4 @@
-// Where we listen, and the files that TLS needs on either side.
+// Where we listen, the files that TLS needs on either side, and who knows the addresses of names.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,12 @@ struct TlsClientSettings {
   std::string alpn = "http/1.1";  // the protocol to agree on; "": not offered
 
   bool operator==(const TlsClientSettings&) const = default;
+};
+
+struct ResolverSettings {
+  // ip:port or [v6]:port, asked in this order. Empty: the system's. For names that the system's
+  // servers do not know, such as those of Consul.
+  std::vector<std::string> servers;
 };
 
 struct ListenerSettings {

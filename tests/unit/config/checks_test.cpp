@@ -50,7 +50,6 @@ TEST_SUITE("config/checks") {
       CHECK(message.find(part) != std::string::npos);
     };
     says("server:3000", "wants a URL: http://host:port");
-    says("", "wants a URL");
     says("http://server:3000/mcp", "\"/mcp\" does not belong here");
     says("http://server?x=1", "\"?x=1\" does not belong here");
     says("http://user:pw@server", "user or password");
@@ -106,6 +105,26 @@ TEST_SUITE("config/checks") {
     for (const char* text : {"", "a", "/a?b", "/a#b", "/a b"}) {
       CAPTURE(text);
       CHECK(wrong(check_route_path, text) != "");
+    }
+  }
+
+  TEST_CASE("targets of checks begin with a slash, may have a query, and may be left out") {
+    for (const char* const text : {"", "/", "/health?deep=1"}) {
+      CHECK(wrong(check_target, text) == "");
+    }
+    for (const char* const text : {"health", "http://h/health", "/a b", "/a\r\nX: y", "/a#b"}) {
+      CAPTURE(text);
+      CHECK(wrong(check_target, text) != "");
+    }
+  }
+
+  TEST_CASE("the Host header of checks is a host with or without a port") {
+    for (const char* const text : {"", "h", "mcp.example:8080", "[::1]:3000", "127.0.0.1"}) {
+      CHECK(wrong(check_host_header, text) == "");
+    }
+    for (const char* const text : {"h:x", "h\r\nX: y", "http://h", "a b", "h:99999"}) {
+      CAPTURE(text);
+      CHECK(wrong(check_host_header, text) != "");
     }
   }
 
