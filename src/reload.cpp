@@ -48,13 +48,6 @@ void log_refusal(std::string reasons) {
              "why", reasons);
 }
 
-const config::PoolSettings* find_pool(const config::Settings& settings, const std::string& name) {
-  const auto found =
-      std::find_if(settings.pools.begin(), settings.pools.end(),
-                   [&](const config::PoolSettings& pool) { return pool.cluster.name == name; });
-  return found == settings.pools.end() ? nullptr : &*found;
-}
-
 }  // namespace
 
 ReloadAnswer Reload::run() {
@@ -107,7 +100,7 @@ void Reload::apply(config::Settings next) {
   for (const config::PoolSettings& pool : next.pools) apply_to_pool(pool);
   hooks_.publish(next);
   for (const config::PoolSettings& pool : targets_.running.pools) {
-    if (find_pool(next, pool.cluster.name) != nullptr) continue;
+    if (next.pool(pool.cluster.name) != nullptr) continue;
     targets_.membership.set_source(pool.cluster.name, from_file, {});
   }
   remember_gone(next);
@@ -145,10 +138,10 @@ void Reload::apply_to_pool(const config::PoolSettings& pool) {
 
 void Reload::remember_gone(const config::Settings& next) {
   std::erase_if(gone_, [&](const config::PoolSettings& pool) {
-    return find_pool(next, pool.cluster.name) != nullptr;
+    return next.pool(pool.cluster.name) != nullptr;
   });
   for (const config::PoolSettings& pool : targets_.running.pools) {
-    if (find_pool(next, pool.cluster.name) == nullptr) gone_.push_back(pool);
+    if (next.pool(pool.cluster.name) == nullptr) gone_.push_back(pool);
   }
 }
 

@@ -52,10 +52,10 @@ struct Server::State {
   net::Resolver resolver;
   SessionViews session_views;
   admin::Admin admin;
+  Discovery discovery;
   Reload reloads;
   std::vector<std::unique_ptr<Worker>> workers;
   std::vector<std::unique_ptr<cluster::HealthChecks>> checks;  // in the order of the pools
-  Discovery discovery;
   std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
   Nursery nursery;                        // of the control loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
@@ -67,6 +67,7 @@ struct Server::State {
   TimePoint started_at = monotonic_ms();
 
   void publish(const config::Settings& next);
+  void check(proxy::SharedPool& pool);
   Reload::Targets reload_targets();
   Reload::Hooks reload_hooks();
   ReloadAnswer reload();
@@ -106,18 +107,27 @@ void Server::State::publish(const config::Settings& next) {
   shared.policy.set(make_policy(next, shared.pools, *shared.policy.get(), own_secret));
 }
 
+void Server::State::check(proxy::SharedPool& pool) {
+  checks.push_back(std::make_unique<cluster::HealthChecks>(control, resolver, pool.pool,
+                                                           cluster::HealthEvents{}));
+  checks.back()->sync();
+}
+
 Reload::Targets Server::State::reload_targets() {
   return {settings, registry, membership, shared, listeners, tls};
 }
 
 Reload::Hooks Server::State::reload_hooks() {
   Reload::Hooks hooks;
-  hooks.pool_added = [this](proxy::SharedPool& pool) {
-    cluster::start_health_checks(nursery, control, resolver, pool.pool);
-  };
+  hooks.pool_added = [this](proxy::SharedPool& pool) { check(pool); };
   hooks.publish = [this](const config::Settings& next) {
     publish(next);
     upkeep->take_over(*shared.policy.get());
+    for (std::size_t i = 0; i < shared.pools.size(); ++i) {
+      const config::PoolSettings* const pool = next.pool(shared.pools[i]->pool.name());
+      discovery.follow(shared.pools[i]->pool.name(),
+                       pool == nullptr ? std::vector<cluster::DnsSettings>() : pool->cluster.dns);
+    }
   };
   return hooks;
 }
@@ -141,11 +151,7 @@ bool Server::start(std::string& message) {
   }
   for (auto& worker : state.workers) worker->start();
   for (const auto& pool : state.shared.pools) {
-    state.checks.push_back(std::make_unique<cluster::HealthChecks>(
-        state.control, state.resolver, pool->pool, cluster::HealthEvents{}));
-    state.checks.back()->sync();
-  }
-  for (const auto& pool : state.shared.pools) {
+    state.check(*pool);
     state.discovery.follow(pool->pool.name(), pool->pool.view()->settings.dns);
   }
   state.nursery.spawn(state.certificates_flow());
