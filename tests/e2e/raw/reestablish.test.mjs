@@ -206,9 +206,9 @@ describe('a client whose session moved', () => {
     assertServed(await sendTo(balancer, list(id)), { by: others, id });
     const next = newOwner(others);
     // A server that gets an id that it never sent attaches the stream to nothing.
-    const streamFrom = (event, use) =>
+    const streamFrom = (last, use) =>
       RawClient.with(balancer.url, async (client) => {
-        client.send(streamGet(id, [['Last-Event-ID', event], ['MCP-Protocol-Version', VERSION]]));
+        client.send(streamGet(id, [['Last-Event-ID', last], ['MCP-Protocol-Version', VERSION]]));
         const answer = await client.open({ method: 'GET' });
         assertFromBackend(answer);
         await use(answer);
