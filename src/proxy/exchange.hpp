@@ -94,6 +94,7 @@ class Exchange {
   bool is_alone() const;
   bool owner_drains() const;
   Outcome outcome_so_far() const;
+  bool knows_no_such_event() const;
   bool may_say_unknown() const;
   Task<void> hold_reply();
 
@@ -162,7 +163,7 @@ class Exchange {
   bool owner_forgot_ = false;         // the owner lives and does not know the session
   HeldContent held_;                  // of the reply, read to see what it says
   bool ended_at_boundary_ = false;    // the event stream that was relayed last
-  bool without_last_event_id_ = false;  // the new owner cannot know it
+  bool without_last_event_id_ = false;  // a new owner cannot know it
   const char* relay_error_ = "";      // static text
   std::string result_;                // of an `initialize`, as far as it is kept
   bool endpoint_learned_ = false;  // dropped when the stream ends

@@ -43,6 +43,12 @@ Task<std::optional<LocalReply>> Exchange::obtain_reply() {
     build_backend_head();
     auto head = co_await obtain_head();
     if (head) {
+      if (knows_no_such_event()) {
+        release_lease();
+        backend_head_.clear();
+        without_last_event_id_ = true;
+        continue;
+      }
       if (!may_say_unknown()) co_return std::nullopt;
       co_await hold_reply();
       if (owner_gone_ == nullptr) co_return std::nullopt;
@@ -58,6 +64,11 @@ Task<std::optional<LocalReply>> Exchange::obtain_reply() {
 
 // Whom a session that somebody owns is sent to: its owner, if he is still there.
 std::optional<LocalReply> Exchange::choose_owner() {
+  // Who opened it again has told the new owner already.
+  if (use_.generation() > 1 && message_.method == mcp::Method::notifications_initialized) {
+    passed_reply_ = plain_reply(202);
+    return std::nullopt;
+  }
   cluster::Backend* const owner = pool_->dispatcher.view().find(use_.owner());
   candidates_[0] = owner;
   candidate_count_ = owner == nullptr ? 0 : 1;
@@ -113,11 +124,7 @@ std::optional<LocalReply> Exchange::after_move(session::MoveResult result, const
     use_.end();
     auto lost = take_found_owner();
     if (lost) return lost;
-    // The new owner has been told already.
-    if (message_.method == mcp::Method::notifications_initialized) {
-      passed_reply_ = plain_reply(202);
-      return std::nullopt;
-    }
+    without_last_event_id_ = true;
     backend_head_.clear();
     return choose_owner();
   }
@@ -168,6 +175,13 @@ Outcome Exchange::outcome_so_far() const {
   return maybe_delivered_ ? Outcome::unknown : Outcome::not_sent;
 }
 
+// The stream of a session that has moved is asked to go on after an event of the old owner.
+bool Exchange::knows_no_such_event() const {
+  return backend_reply().status == 400 && message_.kind == mcp::Kind::stream && owned() &&
+         use_.generation() > 1 && !without_last_event_id_ &&
+         request_.head.fields.has(Name::last_event_id);
+}
+
 // A reply to a request in a session, that may mean that its owner does not hold the session.
 bool Exchange::may_say_unknown() const {
   const int status = backend_reply().status;
@@ -202,6 +216,7 @@ Task<void> Exchange::hold_reply() {
   owner_gone_ = "owner does not know it";
   owner_forgot_ = true;
   owner_may_answer_ = false;
+  held_ = {};
   release_lease();
 }
 

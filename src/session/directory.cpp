@@ -93,7 +93,7 @@ Directory::~Directory() {
 }
 
 Directory::Learned Directory::learn(std::string_view id, const Facts& facts, TimePoint now,
-                                    SessionUse& use) {
+                                    SessionUse& use, Believe believe) {
   if (id.empty() || id.size() > limits::session_id_bytes_max) return Learned::refused;
   const std::uint16_t place = intern(facts.place);
   SessionUse begun;
@@ -112,7 +112,7 @@ Directory::Learned Directory::learn(std::string_view id, const Facts& facts, Tim
       --shard.forgotten;
     } else {
       const Entry& known = found->second;
-      const bool moved = facts.generation > known.generation;
+      const bool moved = facts.generation > known.generation || believe == Believe::what_is_told;
       if (known.owner != facts.owner && !moved) return Learned::conflict;
       outcome = Learned::known;
     }

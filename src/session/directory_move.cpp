@@ -167,7 +167,7 @@ void Directory::list_owned(const Map& sessions, std::size_t bucket, Wanted wante
 
 Directory::Counts& Directory::counts(BackendId owner) const {
   const auto index = static_cast<std::size_t>(owner);
-  return counts_[index <= limits::backends_max ? index : 0];
+  return counts_[index <= limits::backends_known_max ? index : 0];
 }
 
 OwnedCounts Directory::counts_of(BackendId owner) const {

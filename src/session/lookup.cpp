@@ -150,11 +150,9 @@ Task<Lookup::Stored> Lookup::look_in_store(const LookupScope& scope, const Looku
 
 void Lookup::remember(const LookupQuery& query, const Facts& facts) {
   SessionUse use;
-  const auto learned = query.directory->learn(query.session, facts, timers_.now(), use);
-  if (learned != Directory::Learned::conflict) return;
-  // Whoever is asked is right, and the directory was not.
-  query.directory->forget(query.session);
-  query.directory->learn(query.session, facts, timers_.now(), use);
+  // Whoever was asked is right, when the directory is not.
+  query.directory->learn(query.session, facts, timers_.now(), use,
+                         Directory::Believe::what_is_told);
 }
 
 Task<LookupResult> Lookup::ask(const LookupScope& scope, const LookupQuery& query) {

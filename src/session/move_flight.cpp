@@ -149,11 +149,7 @@ MoveResult Mover::Flight::adopt(const StoredRecord& record) {
   const Facts facts = facts_of(record, scope_.dispatcher.view());
   const TimePoint now = mover_.timers_.now();
   SessionUse use;
-  const auto learned = directory().learn(query_.session, facts, now, use);
-  if (learned == Directory::Learned::conflict) {
-    directory().forget(query_.session);
-    directory().learn(query_.session, facts, now, use);
-  }
+  directory().learn(query_.session, facts, now, use, Directory::Believe::what_is_told);
   return result_of(Outcome::moved, "another balancer has moved it");
 }
 

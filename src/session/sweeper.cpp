@@ -93,8 +93,9 @@ Task<bool> Sweeper::write_due(Directory& directory) {
           directory.mark_not_stored(due[i].id);
         co_return false;
       }
-      // Its client has deleted it, or it lives elsewhere now: the next use looks it up.
-      if (*put != Store::Put::done) directory.forget(due[i].id);
+      if (*put == Store::Put::deleted) directory.forget(due[i].id);
+      // It lives elsewhere now: the next use looks it up.
+      if (*put == Store::Put::other) directory.distrust(due[i].id);
     }
     if (!due.empty()) note_writing(nullptr);
     written += due.size();

@@ -141,7 +141,12 @@ class Directory {
   };
   // Remembers the owner of a session that a backend has just opened, or that was looked up. In use
   // at once: the use is handed out so that it cannot expire before its first request.
-  Learned learn(std::string_view id, const Facts& facts, TimePoint now, SessionUse& use);
+  enum class Believe : std::uint8_t {
+    what_is_known,  // or what has a higher generation
+    what_is_told    // by who knows better than this directory
+  };
+  Learned learn(std::string_view id, const Facts& facts, TimePoint now, SessionUse& use,
+                Believe believe = Believe::what_is_known);
   // Finds the owner and marks the session in use; empty when the id is unknown.
   SessionUse begin_use(std::string_view id, TimePoint now);
   // Drops a session, also while it is in use.
