@@ -49,6 +49,7 @@ struct Server::State {
   SessionViews session_views;
   admin::Admin admin;
   std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<std::unique_ptr<cluster::HealthChecks>> checks;  // in the order of the pools
   std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
   Nursery nursery;                        // of the control loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
@@ -107,7 +108,9 @@ bool Server::start(std::string& message) {
   }
   for (auto& worker : state.workers) worker->start();
   for (const auto& pool : state.shared.pools) {
-    cluster::start_health_checks(state.nursery, state.control, state.resolver, pool->pool);
+    state.checks.push_back(std::make_unique<cluster::HealthChecks>(
+        state.control, state.resolver, pool->pool, cluster::HealthEvents{}));
+    state.checks.back()->sync();
   }
   if (!state.tls.empty()) state.nursery.spawn(state.certificates_flow());
   state.upkeep = std::make_unique<SessionUpkeep>(state.control, state.resolver, state.nursery,
@@ -171,6 +174,11 @@ cluster::Membership::Hooks Server::State::membership_hooks() {
     log::event(LogLevel::error, "backend_refused", "pool", backend.pool(), "backend",
                backend.name(), "why", message);
     return false;
+  };
+  hooks.changed = [this](cluster::Pool& changed) {
+    for (std::size_t i = 0; i < checks.size(); ++i) {
+      if (&shared.pools[i]->pool == &changed) checks[i]->sync();
+    }
   };
   return hooks;
 }
@@ -287,10 +295,12 @@ Task<void> Server::State::stop_flow() {
   co_await control.timers().sleep(delay);
   acceptors.clear();
   for (auto& worker : workers) worker->begin_stop(settings.shutdown_timeout / 2);
+  for (auto& pool_checks : checks) pool_checks->begin_stop();
   const Deadline hard_end = control.timers().in(settings.shutdown_timeout);
   while (!hard_end.passed(control.now())) {
     std::size_t open = 0;
     for (const auto& worker : workers) open += worker->load();
+    for (const auto& pool_checks : checks) open += pool_checks->stopped() ? 0 : 1;
     if (open == 0) break;
     const Deadline next_look = control.timers().in(stop_poll);
     co_await control.timers().sleep(next_look);

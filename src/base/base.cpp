@@ -112,6 +112,7 @@ case Limit::farewells: return "farewells";
     case Limit::asks_rate: return "asks_rate";
     case Limit::asked_backends: return "asked_backends";
     case Limit::ask_reply_bytes: return "ask_reply_bytes";
+    case Limit::check_reply_bytes: return "check_reply_bytes";
     case Limit::backends_known: return "backends_known";
     case Limit::session_openings: return "session_openings";
     case Limit::session_journal: return "session_journal";

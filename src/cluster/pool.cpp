@@ -82,20 +82,32 @@ void Dispatcher::take_over_view() {
   }
 }
 
+template <class Usable>
+bool Dispatcher::gather(const PoolView& members, Usable usable) {
+  candidates_.clear();
+  for (Backend* backend : members.backends) {
+    if (usable(*backend)) candidates_.push_back(backend);
+  }
+  return !candidates_.empty();
+}
+
 const std::vector<Backend*>& Dispatcher::rank(std::uint64_t key) {
   const PoolView& members = view();
   const TimePoint now = loop_.now();
-  candidates_.clear();
   order_.clear();
-  for (Backend* backend : members.backends) {
-    if (backend->usable() && !backend->refused_lately(now)) candidates_.push_back(backend);
+  const auto willing = [now](const Backend& backend) {
+    return backend.usable() && !backend.ejected(now) && !backend.refused_lately(now);
+  };
+  const auto admitted = [now](const Backend& backend) {
+    return backend.usable() && !backend.ejected(now);
+  };
+  const auto usable = [](const Backend& backend) { return backend.usable(); };
+  if (!gather(members, willing) && !gather(members, admitted) && !gather(members, usable)) {
+    return order_;
   }
-  if (candidates_.empty()) {
-    for (Backend* backend : members.backends) {
-      if (backend->usable()) candidates_.push_back(backend);
-    }
-  }
-  if (!candidates_.empty()) balancer_->rank(candidates_, key, order_);
+  for (Backend* backend : candidates_)
+    backend->health().warmth.refresh(now);
+  balancer_->rank(candidates_, key, order_);
   return order_;
 }
 

@@ -191,6 +191,20 @@ std::string check_route_path(std::string& text) {
   return quoted(text) + " is no path: it begins with / and has no ?, # or blanks";
 }
 
+std::string check_target(std::string& text) {
+  const bool plain =
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f && c != '#'; });
+  if (text.empty() || (plain && text.front() == '/')) return "";
+  return quoted(text) + " is no path: it begins with / and has no # or blanks";
+}
+
+std::string check_host_header(std::string& text) {
+  if (text.empty()) return "";
+  const auto split = split_host_port(text);
+  if (split && (!split->port || parse_port(*split->port))) return "";
+  return quoted(text) + " is no host: example.org, example.org:8080 or [::1]:8080";
+}
+
 std::string check_access_log(std::string& text) {
   const bool path = text.find('/') != std::string::npos || text.find('.') != std::string::npos;
   if (text == "off" || text == "stdout" || path) return "";

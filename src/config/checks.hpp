@@ -20,6 +20,10 @@ std::string check_name(std::string& text);            // of pools, listeners, ba
 std::string check_field_name(std::string& text);      // of a header or cookie; "" is none
 std::string check_hash_on(std::string& text);
 std::string check_route_host(std::string& text);  // becomes lower case
+// A path for requests of our own, with a query perhaps; empty: the default.
+std::string check_target(std::string& text);
+// A Host header for them: a name or address, with a port perhaps; empty: the backend's own.
+std::string check_host_header(std::string& text);
 std::string check_route_path(std::string& text);
 std::string check_access_log(std::string& text);
 std::string check_store_url(std::string& text);  // never repeats it: it may hold a password

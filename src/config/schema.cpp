@@ -94,7 +94,7 @@ constexpr Choice losses[] = {
     {"reestablish", Built::falls_back, "not_found"}, {"not_found"}, {"reroute", Built::no}};
 constexpr Choice unknowns[] = {{"ask"}, {"not_found"}, {"forward"}};
 constexpr Choice bindings[] = {{"none"}, {"authorization"}};
-constexpr Choice health_checks[] = {{"tcp"}, {"http", Built::no}, {"mcp", Built::no}};
+constexpr Choice health_checks[] = {{"tcp"}, {"http"}, {"mcp"}};
 constexpr Choice tls_versions[] = {{"1.2"}, {"1.3"}};
 
 // A backend's url is kept as host and port.
@@ -148,6 +148,9 @@ inline constexpr Access pool = at<&PoolSettings::cluster, Field>;
 template <auto Field>
 inline constexpr Access health = at<&PoolSettings::cluster, &cluster::PoolSettings::health, Field>;
 template <auto Field>
+inline constexpr Access passive = at<&PoolSettings::cluster, &cluster::PoolSettings::health,
+                                     &cluster::HealthSettings::passive, Field>;
+template <auto Field>
 inline constexpr Access pin = at<&PoolSettings::cluster, &cluster::PoolSettings::pin, Field>;
 template <auto Field>
 inline constexpr Access keepalive =
@@ -169,6 +172,7 @@ inline constexpr Access store_tls = store<&redis::Settings::tls, Field>;
 
 using cluster::BackendSettings;
 using cluster::HealthSettings;
+using cluster::PassiveSettings;
 using proxy::ClientSettings;
 using proxy::ForwardSettings;
 using proxy::RouteSettings;
@@ -290,13 +294,14 @@ constexpr Row rows[] = {
 
     section("pools[].health", "How backends are watched."),
     choice("pools[].health.check", health<&HealthSettings::check>, health_checks,
-           "tcp: a connection is accepted."),
+           "tcp: a connection is accepted. http: GET is answered with 200-399. mcp: the server "
+           "answers server/discover, or a ping in a session kept for that."),
     text("pools[].health.path", health<&HealthSettings::path>,
          "For http (default /health) and mcp (default /mcp).")
-        .not_built(),
+        .checked(check_target),
     text("pools[].health.host", health<&HealthSettings::host>,
          "Host header of checks. Empty: the backend's own.")
-        .not_built(),
+        .checked(check_host_header),
     duration("pools[].health.interval", health<&HealthSettings::interval>, wait,
              "Between two checks of one backend."),
     duration("pools[].health.timeout", health<&HealthSettings::timeout>, connecting,
@@ -306,17 +311,16 @@ constexpr Row rows[] = {
     integer("pools[].health.fall", health<&HealthSettings::fall>, counted,
             "Bad checks in a row that take it out."),
     duration("pools[].health.slow_start", health<&HealthSettings::slow_start>, pause,
-             "How long a backend that came back gets less than its share.")
-        .not_built(),
+             "How long a backend that came back gets less than its share."),
     section("pools[].health.passive", "Failed requests take a backend out, too."),
-    integer("pools[].health.passive.failures", nowhere, {0, 100}, "In a row. 0: never.")
-        .not_built("5"),
-    duration("pools[].health.passive.eject_for", nowhere, wait, "How long it stays out.")
-        .not_built("10s"),
-    ranged(row("pools[].health.passive.max_ejected", Kind::percent, nowhere,
+    integer("pools[].health.passive.failures", passive<&PassiveSettings::failures>, {0, 100},
+            "In a row. 0: never."),
+    duration("pools[].health.passive.eject_for", passive<&PassiveSettings::eject_for>, wait,
+             "How long it stays out; longer each time that follows soon."),
+    ranged(row("pools[].health.passive.max_ejected", Kind::percent,
+               passive<&PassiveSettings::max_ejected>,
                "The most of a pool that may be out because of this."),
-           {0, 100})
-        .not_built("50%"),
+           {0, 100}),
 
     section("pools[].drain", "Backends that are being emptied."),
     duration("pools[].drain.timeout", at<&PoolSettings::drain_timeout>, pause,

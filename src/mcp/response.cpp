@@ -65,6 +65,12 @@ void read_error(dom::element error, std::int64_t& code, std::string& message) {
   }
 }
 
+std::string_view protocol_version_in(dom::element result) {
+  dom::element version;
+  if (result["protocolVersion"].get(version) != simdjson::SUCCESS) return {};
+  return text_of(version);
+}
+
 std::optional<Response> as_response(dom::element element, std::string_view id) {
   dom::object object;
   if (element.get_object().get(object) != simdjson::SUCCESS) return std::nullopt;
@@ -76,6 +82,7 @@ std::optional<Response> as_response(dom::element element, std::string_view id) {
   const bool ours = message.id->is_string() && text_of(*message.id) == id;
   if (!ours && !(response.id_is_null && response.is_error)) return std::nullopt;
   if (message.error) read_error(*message.error, response.code, response.message);
+  if (message.result) response.protocol_version = protocol_version_in(*message.result);
   return response;
 }
 

@@ -28,6 +28,20 @@ inline constexpr milliseconds client_write_stall{30'000};
 inline constexpr milliseconds lease_trust{10};
 // A backend that refused a connection is not tried again for this long, if others are usable.
 inline constexpr milliseconds refused_skip{1000};
+// While no backend of a pool is usable, so many good checks as bring one back fit into this time.
+inline constexpr milliseconds recovery_look{800};
+// Between two checks of one backend, however urgent the next one is.
+inline constexpr milliseconds checks_apart_min{50};
+// Between two checks while they contradict what is believed, unless the interval is shorter.
+inline constexpr milliseconds changing_check_min{250};
+// One reply to a health check, and what is kept of its outcome for people.
+inline constexpr std::size_t check_reply_bytes_max = 64 * 1024;
+inline constexpr std::size_t check_text_bytes_max = 200;
+// How long checks that end may take to leave nothing behind.
+inline constexpr milliseconds check_farewell{2000};
+// A backend that is ejected again and again stays out for so many times `eject_for` at most. It
+// has to stay in for as long until that is forgotten.
+inline constexpr std::int64_t ejection_growth_max = 10;
 // How long a name stays resolved without asking again.
 inline constexpr milliseconds resolver_cache{5000};
 inline constexpr std::size_t resolver_cache_entries_max = 1024;
@@ -127,6 +141,8 @@ inline constexpr std::size_t merged_body_bytes_max = 4 * 1024;
 // Weight of a backend; with backends_max it bounds the round-robin schedule.
 inline constexpr std::uint32_t weight_max = 100;
 inline constexpr std::size_t backends_max = 1024;
+// Turns of one round of the round-robin schedule.
+inline constexpr std::size_t schedule_turns_max = weight_max * backends_max;
 // Backends that one process may ever know: addresses come and go, and sessions remember them.
 inline constexpr std::size_t backends_known_max = 16 * 1024;
 // Log lines waiting for the disk; beyond it lines are dropped and counted.

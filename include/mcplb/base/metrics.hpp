@@ -45,6 +45,7 @@ enum class Limit : std::uint8_t {
   asks_rate,
   asked_backends,
   ask_reply_bytes,
+  check_reply_bytes,
   backends_known,
   session_openings,
   session_journal,

@@ -14,6 +14,7 @@
 #include "mcplb/base/clock.hpp"
 #include "mcplb/base/ids.hpp"
 #include "mcplb/base/limits.hpp"
+#include "mcplb/cluster/backend_health.hpp"
 #include "mcplb/cluster/settings.hpp"
 #include "mcplb/net/tls.hpp"
 
@@ -59,6 +60,14 @@ class Backend {
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
   void set_healthy(bool healthy) { healthy_.store(healthy, std::memory_order_relaxed); }
 
+  // Checks, failed requests, slow start.
+  BackendHealth& health() { return health_; }
+  const BackendHealth& health() const { return health_; }
+  // Failed requests took it out: it gets new work only as a last resort.
+  bool ejected(TimePoint now) const { return health_.ejected(now); }
+  // What balancers share out by: the weight in tenths, less than all of it in slow start.
+  std::uint32_t share() const { return weight() * health_.warmth.tenths(); }
+
   // It refused a connection a moment ago: skipped while others are usable.
   bool refused_lately(TimePoint now) const {
     return now < refused_until_.load(std::memory_order_relaxed);
@@ -90,6 +99,7 @@ class Backend {
   std::atomic<Mode> mode_{Mode::active};
   const net::TlsClientContext* tls_ = nullptr;  // the server's
   std::atomic<bool> healthy_{true};
+  BackendHealth health_;
   std::atomic<TimePoint> refused_until_{0};
   std::atomic<std::uint32_t> load_{0};
   std::atomic<std::int64_t> sessions_{0};

@@ -14,6 +14,7 @@
 #include "mcplb/base/result.hpp"
 #include "mcplb/cluster/backend.hpp"
 #include "mcplb/cluster/balancer.hpp"
+#include "mcplb/cluster/ejection.hpp"
 #include "mcplb/cluster/lease.hpp"
 #include "mcplb/http/settings.hpp"
 #include "mcplb/net/loop.hpp"
@@ -44,11 +45,13 @@ class Pool {
   const Published<PoolView>& views() const { return views_; }
   void set_view(PoolView view) { views_.set(std::move(view)); }
   std::atomic<std::uint64_t>& cursor() { return cursor_; }
+  Ejector& ejector() { return ejector_; }
 
  private:
   const std::string name_;
   Published<PoolView> views_;
   std::atomic<std::uint64_t> cursor_{0};
+  Ejector ejector_;
 };
 
 // Owned by a worker, used on its loop only.
@@ -64,8 +67,14 @@ class Dispatcher {
   // look may be at another view.
   const PoolView& view();
   // The usable backends, best first; empty when none is. Those that refused a connection lately
-  // come only when nothing else is left. The view ends with the next call.
+  // come only when nothing else is left, and after them those that are ejected. The view ends with
+  // the next call.
   const std::vector<Backend*>& rank(std::uint64_t key);
+  // How a try at a backend went. Costs one load while all goes well.
+  void report(Backend& backend, Served served) {
+    if (served == Served::good && backend.health().failures() == 0) return;
+    pool_.ejector().report(backend, served, *view_, loop_.now());
+  }
 
   // An idle connection that can be trusted, if there is one.
   Lease take_idle(Backend& backend);
@@ -88,6 +97,8 @@ class Dispatcher {
   // By BackendId; null where there was nothing to connect to. Leases refer to them, so they stay.
   std::vector<std::unique_ptr<ConnectionPool>> connections_;
 
+  template <class Usable>
+  bool gather(const PoolView& members, Usable usable);
   void take_over_view();
   ConnectionPool& connections_of(Backend& backend);
   void note_tls_failure(Backend& backend, const Error& error);

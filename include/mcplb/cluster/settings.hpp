@@ -34,16 +34,27 @@ struct BackendSettings {
   net::TlsClientSettings tls{};  // for https
 };
 
+// What failed requests say of a backend.
+struct PassiveSettings {
+  int failures = 5;                // in a row, by all workers together; 0: never eject
+  milliseconds eject_for{10'000};  // doubled for each time in a row, limits::ejection_growth_max
+  // Percent of the pool's backends that may be out at a time because of this; at least one when
+  // there are two or more.
+  int max_ejected = 50;
+};
+
 struct HealthSettings {
   enum class Check : std::uint8_t { tcp, http, mcp };
   Check check = Check::tcp;
-  std::string path;                 // default /health for http, /mcp for mcp
-  std::string host;                 // default: the backend's own
-  milliseconds interval{5000};      // between two checks of one backend, ±10 %
-  milliseconds timeout{2000};       // of one check
-  int rise = 2;                     // good checks in a row that bring a backend back
-  int fall = 3;                     // bad checks in a row that take it out
-  milliseconds slow_start{0};       // not built yet
+  std::string path;             // empty: /health for http, /mcp for mcp
+  std::string host;             // of the Host header; empty: the backend's own
+  milliseconds interval{5000};  // between two checks of one backend, ±10 %
+  milliseconds timeout{2000};   // of one check, connecting included
+  int rise = 2;                 // good checks in a row that bring a backend back
+  int fall = 3;                 // bad checks in a row that take it out
+  // How long a backend that came up gets less than its share. 0: it gets all of it at once.
+  milliseconds slow_start{0};
+  PassiveSettings passive;
 };
 
 struct KeepaliveSettings {

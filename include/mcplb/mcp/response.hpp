@@ -14,6 +14,7 @@ struct Response {
   bool is_error = false;     // else it carries a result
   std::int64_t code = 0;     // of an error; 0 when it is missing or no integer
   std::string message;       // of an error
+  std::string protocol_version;  // that a result names: the one of `initialize` does
 };
 
 // The response that carries the string `id`, alone or as an element of an array (2025-03-26 lets a

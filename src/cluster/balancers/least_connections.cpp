@@ -36,7 +36,7 @@ void LeastConnections::rank(std::span<Backend* const> candidates, std::uint64_t 
   for (Backend* backend : candidates) {
     const std::int64_t sessions = std::max<std::int64_t>(backend->sessions(), 0);
     busy_.push_back(
-        {backend, backend->load(), static_cast<std::uint64_t>(sessions), backend->weight()});
+        {backend, backend->load(), static_cast<std::uint64_t>(sessions), backend->share()});
   }
   std::sort(busy_.begin(), busy_.end(), is_less_busy);
   for (auto first = busy_.begin(); first != busy_.end();) {

@@ -31,25 +31,39 @@ bool RoundRobin::knows(std::span<Backend* const> candidates) const {
   if (candidates.size() != candidates_.size()) return false;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (candidates[i] != candidates_[i].backend) return false;
-    if (candidates[i]->weight() != weights_[i]) return false;
+    if (candidates[i]->share() != shares_[i]) return false;
   }
   return true;
 }
 
+// Divided by what all have in common. Returns their sum: the turns of one round.
+std::size_t RoundRobin::weigh() {
+  std::uint32_t common = 0;
+  for (const Candidate& candidate : candidates_)
+    common = std::gcd(common, candidate.weight);
+  std::size_t turns = 0;
+  for (Candidate& candidate : candidates_) {
+    candidate.weight /= common;
+    turns += candidate.weight;
+  }
+  return turns;
+}
+
 void RoundRobin::rebuild(std::span<Backend* const> candidates) {
   candidates_.clear();
-  weights_.clear();
-  std::uint32_t common = 0;
+  shares_.clear();
   for (Backend* backend : candidates) {
-    MCPLB_ASSERT(backend->weight() > 0);  // It would have no turn, and rank() would seek one.
-    weights_.push_back(backend->weight());
-    common = std::gcd(common, backend->weight());
+    const std::uint32_t share = backend->share();  // once: it grows in slow start
+    MCPLB_ASSERT(share > 0);  // It would have no turn, and rank() would seek one.
+    shares_.push_back(share);
+    candidates_.push_back({backend, share});
   }
-  std::size_t turns = 0;
-  for (Backend* backend : candidates) {
-    const std::uint32_t weight = backend->weight() / common;
-    candidates_.push_back({backend, weight});
-    turns += weight;
+  std::size_t turns = weigh();
+  if (turns > limits::schedule_turns_max) {
+    // Only slow start in a large pool makes so many: whole weights are fine enough then.
+    for (std::size_t i = 0; i < shares_.size(); ++i)
+      candidates_[i].weight = std::max<std::uint32_t>(shares_[i] / Warmth::full, 1);
+    turns = weigh();
   }
   // nginx's smooth weighted round robin: all gain their weight, the leader pays for everyone.
   schedule_.clear();

@@ -18,18 +18,18 @@ class RoundRobin final : public Balancer {
  private:
   struct Candidate {
     Backend* backend;
-    std::uint32_t weight;         // divided by what all weights have in common
+    std::uint32_t weight;         // divided by what all have in common
     std::uint64_t ranked_in = 0;  // the last call that put it into the order
   };
 
   bool knows(std::span<Backend* const> candidates) const;
   void rebuild(std::span<Backend* const> candidates);
+  std::size_t weigh();
 
   Cursor& cursor_;  // the pool's
   std::vector<Candidate> candidates_;
-  std::vector<std::uint32_t> weights_;  // as the schedule was built from
-  // Indices into candidates_, each as often as its weight says: at most
-  // limits::backends_max * limits::weight_max.
+  std::vector<std::uint32_t> shares_;  // that the schedule was built from
+  // Indices into candidates_, each as often as its weight says: limits::schedule_turns_max.
   std::vector<std::uint16_t> schedule_;
   std::uint64_t calls_ = 0;
 };

@@ -23,12 +23,13 @@ class SessionHash final : public Balancer {
   struct Scored {
     Backend* backend;
     std::uint64_t load;
+    std::uint64_t share;  // a copy, because it grows in slow start
     double score;
     bool full;
   };
 
   std::uint64_t name_hash(const Backend& backend);
-  double score(const Backend& backend, std::uint64_t key);
+  double score(const Backend& backend, std::uint64_t share, std::uint64_t key);
   void mark_full();
 
   RoundRobin turns_;  // for requests without a key
@@ -44,7 +45,8 @@ void SessionHash::rank(std::span<Backend* const> candidates, std::uint64_t key,
   }
   scored_.clear();
   for (Backend* backend : candidates) {
-    scored_.push_back({backend, backend->load(), score(*backend, key), false});
+    const std::uint64_t share = backend->share();
+    scored_.push_back({backend, backend->load(), share, score(*backend, share, key), false});
   }
   mark_full();
   std::sort(scored_.begin(), scored_.end(), [](const Scored& a, const Scored& b) {
@@ -66,27 +68,27 @@ std::uint64_t SessionHash::name_hash(const Backend& backend) {
 }
 
 // -w / ln(h) with h uniform in (0, 1): the highest wins as often as its share of the weights, and
-// no score depends on who else takes part, so a backend that leaves moves only its own keys.
-double SessionHash::score(const Backend& backend, std::uint64_t key) {
+// no score depends on who else takes part, so a backend that leaves moves only its own keys, and
+// one in slow start lends some of its own to others.
+double SessionHash::score(const Backend& backend, std::uint64_t share, std::uint64_t key) {
   const std::array<std::uint64_t, 2> words{key, name_hash(backend)};
   const std::string_view bytes(reinterpret_cast<const char*>(words.data()), sizeof words);
   constexpr double two_to_minus_53 = 0x1p-53;
   const double uniform = (static_cast<double>(hash64(bytes) >> 11) + 0.5) * two_to_minus_53;
-  return -static_cast<double>(backend.weight()) / std::log(uniform);
+  return -static_cast<double>(share) / std::log(uniform);
 }
 
 // Full: it has at least 1.25 times its share of the load, this request included. A hot key then
 // spills to its next backend instead of drowning the first.
 void SessionHash::mark_full() {
   std::uint64_t load = 1;
-  std::uint64_t weights = 0;
+  std::uint64_t shares = 0;
   for (const Scored& scored : scored_) {
     load += scored.load;
-    weights += scored.backend->weight();
+    shares += scored.share;
   }
   for (Scored& scored : scored_) {
-    const std::uint64_t cap =
-        (5 * load * scored.backend->weight() + 4 * weights - 1) / (4 * weights);
+    const std::uint64_t cap = (5 * load * scored.share + 4 * shares - 1) / (4 * shares);
     scored.full = scored.load >= cap;
   }
 }

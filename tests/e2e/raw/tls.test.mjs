@@ -371,6 +371,23 @@ describe('https backends', () => {
     assert.equal(sockets.size, 1);
   });
 
+  test('a tcp check shakes hands, and an unknown authority takes a backend out', async () => {
+    const strange = new Authority(folder, 'unchecked').issue('unchecked-server', ['IP:127.0.0.1']);
+    const bad = await httpsServer(strange.node, echo);
+    const good = await httpsServer(main.node, echo);
+    const health = { check: 'tcp', interval: '100ms', fall: 2 };
+    const trusting = { ca: authority.file };
+    const backends = [
+      { ...overTls(bad, trusting), id: 'a' },
+      { ...overTls(good, trusting), id: 'b' },
+    ];
+    const balancer = await start(pair(main), pool(backends, { health }));
+    await poll(() => linesWith(balancer, 'backend_down').length > 0, 'a backend to be down');
+    const [line, ...more] = linesWith(balancer, 'backend_down');
+    assert.match(line, /backend=a .*reason=".*certificate/);
+    assert.deepEqual(more, []);
+  });
+
   test('an unknown authority is refused, said once, and the next backend gets the request', async () => {
     const strange = new Authority(folder, 'strange').issue('strange-server', ['IP:127.0.0.1']);
     const bad = await httpsServer(strange.node, echo);

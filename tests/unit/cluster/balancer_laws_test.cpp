@@ -112,6 +112,26 @@ TEST_SUITE("cluster/balancer_laws") {
     });
   }
 
+  TEST_CASE("a backend in slow start gets the grown part of its weight, and in the end all of it") {
+    for_each_policy([](const Policy& policy) {
+      Backends backends{2, 2, 1};
+      std::atomic<std::uint64_t> cursor{0};
+      const auto balancer = make_balancer(policy.balance, cursor);
+      Warmth& warmth = backends[1].health().warmth;
+      warmth.begin(0, milliseconds(9000));
+      for (const TimePoint age : {0, 4000, 9000}) {
+        CAPTURE(age);
+        warmth.refresh(age);
+        constexpr std::uint64_t count = 200'000;
+        const Shares shares = count_firsts(*balancer, policy, backends.all, count);
+        const double part = static_cast<double>(1 + age / 1000) / 10;
+        const double fair = count * 2 * part / (2 + 2 * part + 1);
+        REQUIRE(shares.count(backends.all[1]) == 1);
+        CHECK(shares.at(backends.all[1]) == doctest::Approx(fair).epsilon(0.05));
+      }
+    });
+  }
+
   TEST_CASE("several workers on one cursor stay even together") {
     for_each_policy([](const Policy& policy) {
       Backends backends{3, 2, 1};

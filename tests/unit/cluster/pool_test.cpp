@@ -124,6 +124,43 @@ TEST_SUITE("cluster/dispatcher") {
     CHECK((ranked == "ac" || ranked == "ca"));
   }
 
+  TEST_CASE("leaves out who is ejected, and asks who refused lately before them") {
+    PoolSettings settings = three_backends();
+    settings.health.passive = {1, milliseconds(60'000), 100};
+    Dispatching d(settings);
+    d.dispatcher.report(d.backend(0), Served::bad_gateway);
+    const std::string others = d.ranked();
+    CHECK((others == "bc" || others == "cb"));
+    d.backend(1).note_refused(d.loop.now());
+    d.backend(2).note_refused(d.loop.now());
+    const std::string refusing = d.ranked();
+    CHECK((refusing == "bc" || refusing == "cb"));
+    d.backend(1).set_healthy(false);
+    d.backend(2).set_healthy(false);
+    CHECK(d.ranked() == "a");
+    d.backend(0).set_healthy(false);
+    CHECK(d.ranked().empty());
+  }
+
+  TEST_CASE("a reported success readmits an ejected backend") {
+    PoolSettings settings = three_backends();
+    settings.health.passive = {1, milliseconds(60'000), 100};
+    Dispatching d(settings);
+    d.dispatcher.report(d.backend(0), Served::connect_failed);
+    CHECK(d.ranked().size() == 2);
+    d.dispatcher.report(d.backend(0), Served::good);
+    CHECK(d.ranked().size() == 3);
+  }
+
+  TEST_CASE("ranking steps the slow start of the candidates") {
+    Dispatching d(three_backends());
+    const TimePoint long_ago = d.loop.now() - 50'000;
+    d.backend(0).health().warmth.begin(long_ago, milliseconds(1000));
+    CHECK(d.backend(0).share() == 1);
+    d.ranked();
+    CHECK(d.backend(0).share() == 10);
+  }
+
   TEST_CASE("ranks nobody when nobody is healthy") {
     Dispatching d(three_backends());
     for (std::size_t i = 0; i < 3; ++i)

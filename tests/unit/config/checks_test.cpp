@@ -109,6 +109,26 @@ TEST_SUITE("config/checks") {
     }
   }
 
+  TEST_CASE("targets of checks begin with a slash, may have a query, and may be left out") {
+    for (const char* const text : {"", "/", "/health?deep=1"}) {
+      CHECK(wrong(check_target, text) == "");
+    }
+    for (const char* const text : {"health", "http://h/health", "/a b", "/a\r\nX: y", "/a#b"}) {
+      CAPTURE(text);
+      CHECK(wrong(check_target, text) != "");
+    }
+  }
+
+  TEST_CASE("the Host header of checks is a host with or without a port") {
+    for (const char* const text : {"", "h", "mcp.example:8080", "[::1]:3000", "127.0.0.1"}) {
+      CHECK(wrong(check_host_header, text) == "");
+    }
+    for (const char* const text : {"h:x", "h\r\nX: y", "http://h", "a b", "h:99999"}) {
+      CAPTURE(text);
+      CHECK(wrong(check_host_header, text) != "");
+    }
+  }
+
   TEST_CASE("names stay within URLs, metrics and POOL/BACKEND") {
     CHECK(wrong(check_name, "mcp-server_1.lan:3000") == "");
     CHECK(wrong(check_name, "[::1]:3000") == "");

@@ -22,7 +22,8 @@ pools:
     hash_on: header:X-User
     pin: {header: X-MCPHub-Node, cookie: MCPHUB_NODE}
     sessions: {identity: none, idle_timeout: 1h, on_unknown: forward, on_backend_loss: not_found}
-    health: {interval: 1s, timeout: 500ms, rise: 1, fall: 5}
+    health: {check: mcp, path: /rpc, host: "h:8", interval: 1s, timeout: 500ms, rise: 1, fall: 5,
+             slow_start: 30s, passive: {failures: 7, eject_for: 3s, max_ejected: 20%}}
     drain: {timeout: 1m}
     timeouts: {connect: 1s, request_body: 2s, response_head: 3s, stream_idle: 4s}
     keepalive: {idle: 5s, max_idle_per_backend: 6}
@@ -80,6 +81,13 @@ TEST_SUITE("config/reader") {
     CHECK(pool.sessions.idle_timeout.count() == 3'600'000);
     CHECK(pool.sessions.on_unknown == session::OnUnknown::forward);
     CHECK(pool.sessions.on_backend_loss == session::OnBackendLoss::not_found);
+    CHECK(pool.cluster.health.check == cluster::HealthSettings::Check::mcp);
+    CHECK(pool.cluster.health.path == "/rpc");
+    CHECK(pool.cluster.health.host == "h:8");
+    CHECK(pool.cluster.health.slow_start.count() == 30'000);
+    CHECK(pool.cluster.health.passive.failures == 7);
+    CHECK(pool.cluster.health.passive.eject_for.count() == 3000);
+    CHECK(pool.cluster.health.passive.max_ejected == 20);
     CHECK(pool.cluster.health.interval.count() == 1000);
     CHECK(pool.cluster.health.timeout.count() == 500);
     CHECK(pool.cluster.health.rise == 1);

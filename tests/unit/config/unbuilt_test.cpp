@@ -26,13 +26,6 @@ TEST_SUITE("config/unbuilt") {
         {one_pool + "tracing: {otlp_endpoint: \"http://o:4318\"}", "tracing.otlp_endpoint"},
         {in_pool("sessions: {on_backend_loss: reroute}"),
          "pools[0].sessions.on_backend_loss: reroute"},
-        {in_pool("health: {check: http}"), "pools[0].health.check: http"},
-        {in_pool("health: {check: mcp}"), "pools[0].health.check: mcp"},
-        {in_pool("health: {path: /health}"), "pools[0].health.path"},
-        {in_pool("health: {host: h}"), "pools[0].health.host"},
-        {in_pool("health: {slow_start: 1s}"), "pools[0].health.slow_start"},
-        {in_pool("health: {passive: {failures: 9}}"), "pools[0].health.passive.failures"},
-        {in_pool("health: {passive: {max_ejected: 10%}}"), "pools[0].health.passive.max_ejected"},
         {in_backend("dns: \"http://h\""), "pools[0].backends[0].dns"},
     };
     for (const Case& each : cases) {

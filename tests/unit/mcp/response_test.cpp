@@ -64,4 +64,17 @@ TEST_SUITE("mcp/response") {
     }
     CHECK_FALSE(find_response(std::string(60000, '['), "abc"));
   }
+
+  TEST_CASE("a result tells the protocol version that it names, if it is a text") {
+    const auto version = [](const std::string& result) {
+      const auto found = find_response(R"({"jsonrpc":"2.0","id":"i","result":)" + result + "}", "i");
+      REQUIRE(found);
+      return found->protocol_version;
+    };
+    CHECK(version(R"({"protocolVersion":"2025-06-18","capabilities":{}})") == "2025-06-18");
+    CHECK(version(R"({"protocolVersion":7})").empty());
+    CHECK(version("{}").empty());
+    CHECK(version("[]").empty());
+    CHECK(version("null").empty());
+  }
 }

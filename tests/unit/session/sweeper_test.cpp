@@ -286,18 +286,27 @@ TEST_SUITE("session/sweeper with a store") {
     CHECK(s.has_heard(":s-2 "));
   }
 
-  TEST_CASE("a session that was deleted elsewhere, or lives elsewhere, is forgotten") {
-    for (const char* verdict : {"deleted", "other"}) {
-      Sweeping s(true);
-      s.connect();
-      s.put_reply = array({verdict});
-      s.learn(s.sessions, "s-1", "a");
-      s.learn(s.endpoint_sessions, "s-2", "a");
-      s.pass(milliseconds(5000));
-      CHECK(s.sessions.size() == 0);
-      CHECK(s.endpoint_sessions.size() == 0);
-      CHECK(s.owners.told() == "");
-    }
+  TEST_CASE("a session that was deleted elsewhere is forgotten") {
+    Sweeping s(true);
+    s.connect();
+    s.put_reply = array({"deleted"});
+    s.learn(s.sessions, "s-1", "a");
+    s.learn(s.endpoint_sessions, "s-2", "a");
+    s.pass(milliseconds(5000));
+    CHECK(s.sessions.size() == 0);
+    CHECK(s.endpoint_sessions.size() == 0);
+    CHECK(s.owners.told() == "");
+  }
+
+  TEST_CASE("a session that lives elsewhere is looked up when it is used next") {
+    Sweeping s(true);
+    s.connect();
+    s.put_reply = array({"other"});
+    s.learn(s.sessions, "s-1", "a");
+    CHECK_FALSE(s.sessions.begin_use("s-1", s.net.clock.now()).unverified());
+    s.pass(milliseconds(5000));
+    CHECK(s.sessions.begin_use("s-1", s.net.clock.now()).unverified());
+    CHECK(s.owners.told() == "");
   }
 
   TEST_CASE("what is unused here is only dropped: others may use it") {

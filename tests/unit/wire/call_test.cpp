@@ -54,6 +54,7 @@ class Sink final : public ReplySink {
     status = head.status;
     event_stream = head.event_stream;
     content_type = head.content_type;
+    session_id = head.session;
     www_authenticate = head.www_authenticate;
     return wants_content;
   }
@@ -67,6 +68,7 @@ class Sink final : public ReplySink {
   int status = 0;
   bool event_stream = false;
   std::string content_type;
+  std::string session_id;
   std::string www_authenticate;
   std::string content;
 };
@@ -191,11 +193,13 @@ TEST_SUITE("wire/call") {
   TEST_CASE("a sink sees the final head and the content as they come") {
     Sunk s;
     s.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 No\r\nwww-authenticate: A\r\n"
-           "Content-Type: text/event-stream\r\nWWW-Authenticate: B\r\n\r\nab");
+           "Content-Type: text/event-stream\r\nWWW-Authenticate: B\r\n"
+           "mcp-session-id: s-1\r\n\r\nab");
     CHECK(s.sink.status == 401);
     CHECK(s.sink.event_stream);
     CHECK(s.sink.content_type == "text/event-stream");
     CHECK(s.sink.www_authenticate == "A, B");
+    CHECK(s.sink.session_id == "s-1");
     CHECK(s.sink.content == "ab");
     CHECK_FALSE(s.calling.done());
     s.send("cd");

@@ -39,6 +39,16 @@ TEST_SUITE("cluster/least_connections") {
     CHECK(ranked(backends) == "ba");
   }
 
+  TEST_CASE("load counts per part of the weight in slow start") {
+    Backends backends{1, 1};
+    backends[0].health().warmth.begin(0, milliseconds(9000));
+    backends.load(0, 1);
+    backends.load(1, 9);
+    CHECK(ranked(backends) == "ba");
+    backends.load(1, 2);
+    CHECK(ranked(backends) == "ab");
+  }
+
   TEST_CASE("equal load per weight is decided by sessions per weight") {
     Backends backends{1, 2};
     backends.load(0, 1);

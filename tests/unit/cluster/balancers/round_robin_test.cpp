@@ -79,4 +79,29 @@ TEST_SUITE("cluster/round_robin") {
       balancer->rank(backends.all, 0, order);
     CHECK(order.data() == storage);
   }
+
+  TEST_CASE("slow start counts in tenths, in whole weights where the round would be too long") {
+    for (const std::size_t count : {std::size_t{2}, std::size_t{200}}) {
+      CAPTURE(count);
+      std::vector<std::uint32_t> weights;
+      for (std::size_t i = 0; i < count; ++i) weights.push_back(i % 2 == 0 ? 100 : 99);
+      Backends backends(weights);
+      backends[1].health().warmth.begin(0, milliseconds(9000));
+      const std::uint32_t unit = count == 2 ? 10 : 1;
+      const std::uint32_t warming = 99 * unit / 10;
+      std::size_t round = 0;
+      for (const std::uint32_t weight : weights) round += weight * unit;
+      round = round - 99 * unit + warming;
+      std::atomic<std::uint64_t> cursor{0};
+      const auto balancer = make_balancer(Balance::round_robin, cursor);
+      test::Shares shares;
+      std::vector<Backend*> order;
+      for (std::size_t i = 0; i < round; ++i) {
+        balancer->rank(backends.all, 0, order);
+        ++shares[order.front()];
+      }
+      CHECK(shares[backends.all[0]] == static_cast<int>(100 * unit));
+      CHECK(shares[backends.all[1]] == static_cast<int>(warming));
+    }
+  }
 }

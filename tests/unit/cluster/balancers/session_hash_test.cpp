@@ -113,4 +113,18 @@ TEST_SUITE("cluster/session_hash") {
       firsts += hashing.rank(backends.all, 0).front()->name();
     CHECK(firsts == "abcabc");
   }
+
+  TEST_CASE("slow start lends keys of its backend to others and moves no others") {
+    Backends backends{1, 1, 1};
+    Hashing hashing;
+    Warmth& warmth = backends[0].health().warmth;
+    warmth.begin(0, milliseconds(9000));
+    for (int i = 0; i < 2000; ++i) {
+      warmth.begin(0, milliseconds(0));
+      const Backend* const warm = hashing.rank(backends.all, key_of(i)).front();
+      warmth.begin(0, milliseconds(9000));
+      const Backend* const cold = hashing.rank(backends.all, key_of(i)).front();
+      if (cold != warm) CHECK(warm == backends.all[0]);
+    }
+  }
 }
