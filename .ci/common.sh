@@ -1,8 +1,8 @@
 # Sourced by ./run and ./test. Expects `root`, the top folder of the project.
 # shellcheck shell=bash
 
-build_packages=(g++ meson ninja-build pkg-config libuv1-dev libssl-dev libsimdjson-dev
-  libxxhash-dev libhiredis-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev node-llhttp)
+build_packages=(g++ meson ninja-build pkg-config libuv1-dev libc-ares-dev libssl-dev
+  libsimdjson-dev libxxhash-dev libhiredis-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev node-llhttp)
 
 is_installed() {
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli_admin.hpp"
@@ -45,7 +46,7 @@ config::Outcome load(const Arguments& arguments) {
   return config::defaults_for_backends(arguments.backends, arguments.flags);
 }
 
-int serve(const config::Loaded& loaded, bool is_demo) {
+int serve(const config::Loaded& loaded, Server::Loader loader, bool is_demo) {
   std::signal(SIGPIPE, SIG_IGN);
   if (!log::start(loaded.settings.log, loaded.settings.instance)) {
     std::fprintf(stderr, "log.access: %s cannot be opened: %s\n",
@@ -58,7 +59,7 @@ int serve(const config::Loaded& loaded, bool is_demo) {
   }
   int code = exit_fine;
   {
-    Server server(loaded.settings);
+    Server server(loaded.settings, std::move(loader));
     std::string message;
     if (server.start(message)) {
       if (is_demo) print(demo::demo_guide(server.listen_address(), server.admin_address()));
@@ -103,7 +104,9 @@ int run(const Arguments& arguments) {
   }
   const config::Outcome outcome = load(arguments);
   if (!outcome.ok()) return report(outcome.problems);
-  return serve(outcome.loaded, false);
+  Server::Loader loader;
+  if (!arguments.files.empty()) loader = [&arguments] { return load(arguments); };
+  return serve(outcome.loaded, std::move(loader), false);
 }
 
 int check(const Arguments& arguments) {
@@ -130,7 +133,7 @@ int run_demo(const Arguments& arguments) {
   const std::vector<std::string> urls = (*servers)->urls();
   const config::Outcome outcome = config::defaults_for_backends(urls, arguments.flags);
   if (!outcome.ok()) return report(outcome.problems);
-  return serve(outcome.loaded, true);
+  return serve(outcome.loaded, {}, true);
 }
 
 }  // namespace

@@ -13,7 +13,9 @@
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
+#include "discovery.hpp"
 #include "policy.hpp"
+#include "reload.hpp"
 #include "session_upkeep.hpp"
 #include "session_views.hpp"
 #include "tls_setup.hpp"
@@ -29,13 +31,15 @@ constexpr milliseconds stop_poll{50};
 
 // In the order of construction; destroyed in reverse.
 struct Server::State {
-  explicit State(config::Settings given)
+  State(config::Settings given, Loader load)
       : settings(std::move(given)),
         membership(registry, membership_hooks()),
         control(limits::buffer_block_bytes),
-        resolver(control),
+        resolver(control, settings.resolver),
         session_views(shared, registry),
         admin(settings.admin, admin_view()),
+        discovery(control, settings.resolver, membership, nursery),
+        reloads(reload_targets(), reload_hooks(), std::move(load)),
         nursery(control) {}
 
   config::Settings settings;
@@ -48,8 +52,10 @@ struct Server::State {
   net::Resolver resolver;
   SessionViews session_views;
   admin::Admin admin;
+  Reload reloads;
   std::vector<std::unique_ptr<Worker>> workers;
   std::vector<std::unique_ptr<cluster::HealthChecks>> checks;  // in the order of the pools
+  Discovery discovery;
   std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
   Nursery nursery;                        // of the control loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
@@ -61,6 +67,9 @@ struct Server::State {
   TimePoint started_at = monotonic_ms();
 
   void publish(const config::Settings& next);
+  Reload::Targets reload_targets();
+  Reload::Hooks reload_hooks();
+  ReloadAnswer reload();
   cluster::Membership::Hooks membership_hooks();
   bool prepare(cluster::Backend& backend, std::string& message);
   admin::View admin_view();
@@ -75,8 +84,10 @@ struct Server::State {
   Task<void> certificates_flow();
 };
 
-Server::Server(config::Settings settings) : state_(std::make_unique<State>(std::move(settings))) {
+Server::Server(config::Settings settings, Loader load)
+    : state_(std::make_unique<State>(std::move(settings), std::move(load))) {
   State& state = *state_;
+  state.shared.resolver = state.settings.resolver;
   state.shared.store = state.settings.store;
   state.shared.instance = state.settings.instance;
   for (const config::PoolSettings& pool : state.settings.pools) {
@@ -93,6 +104,28 @@ Server::~Server() = default;
 void Server::State::publish(const config::Settings& next) {
   http = next.http;
   shared.policy.set(make_policy(next, shared.pools, *shared.policy.get(), own_secret));
+}
+
+Reload::Targets Server::State::reload_targets() {
+  return {settings, registry, membership, shared, listeners, tls};
+}
+
+Reload::Hooks Server::State::reload_hooks() {
+  Reload::Hooks hooks;
+  hooks.pool_added = [this](proxy::SharedPool& pool) {
+    cluster::start_health_checks(nursery, control, resolver, pool.pool);
+  };
+  hooks.publish = [this](const config::Settings& next) {
+    publish(next);
+    upkeep->take_over(*shared.policy.get());
+  };
+  return hooks;
+}
+
+ReloadAnswer Server::State::reload() {
+  if (ready) return reloads.run();
+  log::event(LogLevel::warn, "reload_refused", "why", "this process is about to end");
+  return {ReloadAnswer::Outcome::refused, "this process is about to end", {}};
 }
 
 bool Server::start(std::string& message) {
@@ -112,7 +145,10 @@ bool Server::start(std::string& message) {
         state.control, state.resolver, pool->pool, cluster::HealthEvents{}));
     state.checks.back()->sync();
   }
-  if (!state.tls.empty()) state.nursery.spawn(state.certificates_flow());
+  for (const auto& pool : state.shared.pools) {
+    state.discovery.follow(pool->pool.name(), pool->pool.view()->settings.dns);
+  }
+  state.nursery.spawn(state.certificates_flow());
   state.upkeep = std::make_unique<SessionUpkeep>(state.control, state.resolver, state.nursery,
                                                  state.shared);
   state.upkeep->start();
@@ -142,9 +178,7 @@ void Server::State::watch_signals() {
     log::reopen();
     tls.reload_changed();
   });
-  control.on_signal(SIGHUP, [] {
-    log::event(LogLevel::warn, "reload_refused", "why", "reload is not built yet: restart");
-  });
+  control.on_signal(SIGHUP, [this] { reload(); });
 }
 
 bool Server::State::set_up_tls(std::string& message) {
@@ -159,6 +193,9 @@ bool Server::State::set_up_tls(std::string& message) {
     const auto view = pool->pool.view();
     for (cluster::Backend* backend : view->backends) {
       if (!prepare(*backend, message)) return false;
+    }
+    for (const cluster::DnsSettings& named : view->settings.dns) {
+      if (named.https && tls.for_backend(named.tls, message) == nullptr) return false;
     }
   }
   if (!shared.store || !shared.store->url.uses_tls()) return true;

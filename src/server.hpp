@@ -8,13 +8,17 @@
 #include <vector>
 
 #include "mcplb/base/result.hpp"
-#include "mcplb/config/settings.hpp"
+#include "mcplb/config/config.hpp"
 
 namespace mcplb {
 
 class Server {
  public:
-  explicit Server(config::Settings settings);
+  // Loads the configuration again, for a reload. Called on the thread of run().
+  using Loader = std::function<config::Outcome()>;
+
+  // `load` is empty when there is nothing to load again.
+  explicit Server(config::Settings settings, Loader load = {});
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

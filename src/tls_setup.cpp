@@ -25,11 +25,12 @@ std::vector<config::Complaint> inspect_tls_files(const config::Settings& setting
   }
   std::vector<net::TlsClientSettings> fine;  // mostly all backends share one
   for (std::size_t p = 0; p < settings.pools.size(); ++p) {
-    const auto& backends = settings.pools[p].cluster.backends;
+    const auto& backends = settings.pools[p].backends;
     for (std::size_t b = 0; b < backends.size(); ++b) {
-      const net::TlsClientSettings& tls = backends[b].tls;
+      const net::TlsClientSettings& tls = backends[b].backend.tls;  // of dns, too
       const bool known = std::find(fine.begin(), fine.end(), tls) != fine.end();
-      if (!backends[b].https || known) continue;
+      const bool https = backends[b].backend.https || backends[b].dns.https;
+      if (!https || known) continue;
       if (net::TlsClientContext::create(tls, problem)) {
         fine.push_back(tls);
         continue;

@@ -26,7 +26,6 @@ class TlsSetup {
                                            std::string& message);
   const net::TlsClientContext* for_store(const net::TlsClientSettings& settings,
                                          std::string& message);
-  bool empty() const { return watched_.empty(); }
   // Looks at the files; one log line for each context that was loaded anew or cannot be.
   void reload_changed() const;
 

@@ -113,6 +113,8 @@ case Limit::farewells: return "farewells";
     case Limit::asked_backends: return "asked_backends";
     case Limit::ask_reply_bytes: return "ask_reply_bytes";
     case Limit::check_reply_bytes: return "check_reply_bytes";
+    case Limit::dns_queries: return "dns_queries";
+    case Limit::dns_records: return "dns_records";
     case Limit::backends_known: return "backends_known";
     case Limit::session_openings: return "session_openings";
     case Limit::session_journal: return "session_journal";

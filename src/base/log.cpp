@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "mcplb/base/limits.hpp"
@@ -94,16 +95,13 @@ class Writer {
  public:
   bool start(const LogSettings& settings, std::string_view instance) {
     stop();
-    settings_ = settings;
-    access_enabled_ = settings.access != "off";
+    AccessLog opened;
+    if (!open(settings.access, opened)) return false;
+    access_ = std::move(opened);
+    next_access_.reset();
+    access_path_ = settings.access;
     instance_ = instance;
-    level_.store(settings.level, std::memory_order_relaxed);
-    access_fd_ = -1;
-    if (settings.access == "stdout") access_fd_ = STDOUT_FILENO;
-    if (writes_file()) {
-      access_fd_ = open_access_file();
-      if (access_fd_ < 0) return false;
-    }
+    take_over(settings);
     stopping_ = false;
     thread_ = std::thread([this] { run(); });
     return true;
@@ -117,8 +115,24 @@ class Writer {
     }
     wake_.notify_one();
     thread_.join();
-    if (access_fd_ > STDERR_FILENO) ::close(access_fd_);
-    access_fd_ = -1;
+    if (next_access_) replace_access(*std::exchange(next_access_, std::nullopt));
+    replace_access({});
+  }
+
+  bool change(const LogSettings& settings) {
+    if (settings.access != access_path_) {
+      AccessLog opened;
+      if (!open(settings.access, opened)) return false;
+      access_path_ = settings.access;
+      const std::lock_guard lock(mutex_);
+      // One that was opened a moment ago and never used.
+      if (next_access_) close(*next_access_);
+      next_access_ = std::move(opened);
+      access_queue_before_ += std::exchange(access_queue_, {});
+      wake_.notify_one();
+    }
+    take_over(settings);
+    return true;
   }
 
   void reopen() {
@@ -140,49 +154,79 @@ class Writer {
   }
 
   bool enabled(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
-  bool access_enabled() const { return access_enabled_; }
-  LogFormat format() const { return settings_.format; }
+  bool access_enabled() const { return access_enabled_.load(std::memory_order_relaxed); }
+  LogFormat format() const { return format_.load(std::memory_order_relaxed); }
   const std::string& instance() const { return instance_; }
 
  private:
-  bool writes_file() const { return settings_.access != "off" && settings_.access != "stdout"; }
-  int open_access_file() const {
-    return ::open(settings_.access.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  struct AccessLog {
+    std::string path;  // of a file; else there is nothing to open again
+    int fd = -1;
+  };
+
+  static int open_file(const std::string& path) {
+    return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  }
+  static bool open(const std::string& access, AccessLog& out) {
+    if (access == "off") return true;
+    if (access == "stdout") {
+      out.fd = STDOUT_FILENO;
+      return true;
+    }
+    out = {access, open_file(access)};
+    return out.fd >= 0;
+  }
+  static void close(const AccessLog& access) {
+    if (!access.path.empty()) ::close(access.fd);
+  }
+  void replace_access(AccessLog next) {
+    close(access_);
+    access_ = std::move(next);
   }
   void reopen_access_file() {
-    const int opened = open_access_file();
+    const int opened = open_file(access_.path);
     if (opened < 0) {
-      log::event(LogLevel::error, "access_log_failed", "path", settings_.access, "why",
+      log::event(LogLevel::error, "access_log_failed", "path", access_.path, "why",
                  std::strerror(errno), "consequence", "lines go on to the old file");
       return;
     }
-    ::close(access_fd_);
-    access_fd_ = opened;
+    replace_access({access_.path, opened});
+  }
+
+  void take_over(const LogSettings& settings) {
+    level_.store(settings.level, std::memory_order_relaxed);
+    format_.store(settings.format, std::memory_order_relaxed);
+    access_enabled_.store(settings.access != "off", std::memory_order_relaxed);
   }
 
   void run() {
     std::unique_lock lock(mutex_);
     while (true) {
-      wake_.wait(lock, [this] { return stopping_ || reopen_ || lines_ > 0; });
+      wake_.wait(lock, [this] { return stopping_ || reopen_ || next_access_ || lines_ > 0; });
       const std::string events = std::exchange(event_queue_, {});
+      const std::string accesses_before = std::exchange(access_queue_before_, {});
       const std::string accesses = std::exchange(access_queue_, {});
       lines_ = 0;
       const bool reopen = std::exchange(reopen_, false);
+      std::optional<AccessLog> next_access = std::exchange(next_access_, std::nullopt);
       const bool last = stopping_;
       lock.unlock();
       write_all(STDERR_FILENO, events);
-      if (access_fd_ >= 0) write_all(access_fd_, accesses);
-      if (reopen && writes_file()) reopen_access_file();
+      if (access_.fd >= 0) write_all(access_.fd, accesses_before);
+      if (next_access) replace_access(*std::move(next_access));
+      if (access_.fd >= 0) write_all(access_.fd, accesses);
+      if (reopen && !access_.path.empty()) reopen_access_file();
       if (last) return;
       lock.lock();
     }
   }
 
-  LogSettings settings_;
-  bool access_enabled_ = false;  // asked several times for each request
   std::string instance_;
+  std::string access_path_;  // of the settings; of the thread that starts and changes
   std::atomic<LogLevel> level_{LogLevel::info};
-  int access_fd_ = -1;  // used by the writing thread only, once it runs
+  std::atomic<LogFormat> format_{LogFormat::text};
+  std::atomic<bool> access_enabled_{false};  // asked several times for each request
+  AccessLog access_;  // used by the writing thread only, once it runs
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
@@ -191,6 +235,8 @@ class Writer {
   std::size_t lines_ = 0;
   bool stopping_ = false;
   bool reopen_ = false;
+  std::optional<AccessLog> next_access_;  // instead of access_, for the lines to come
+  std::string access_queue_before_;       // those that are still meant for access_
   std::thread thread_;
 };
 
@@ -242,6 +288,7 @@ namespace log {
 bool start(const LogSettings& settings, std::string_view instance) {
   return writer().start(settings, instance);
 }
+bool change(const LogSettings& settings) { return writer().change(settings); }
 void stop() { writer().stop(); }
 void reopen() { writer().reopen(); }
 bool enabled(LogLevel level) { return writer().enabled(level); }
@@ -251,7 +298,8 @@ std::uint64_t dropped_lines() { return limit_hits(Limit::log_lines); }
 
 void write(LogLevel level, std::string_view event, const LogFields& fields) {
   std::string line;
-  if (format() == LogFormat::json) {
+  // That of the fields: the setting may have changed since they were made.
+  if (fields.format() == LogFormat::json) {
     line += "{\"time\":\"";
     append_time(line);
     line += "\",\"level\":\"";
@@ -279,7 +327,8 @@ void write(LogLevel level, std::string_view event, const LogFields& fields) {
 
 void write_access(const LogFields& fields) {
   std::string line;
-  if (format() == LogFormat::json) {
+  // That of the fields: the setting may have changed since they were made.
+  if (fields.format() == LogFormat::json) {
     line += "{\"time\":\"";
     append_time(line);
     line += "\",\"instance\":";

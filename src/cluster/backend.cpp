@@ -32,9 +32,11 @@ std::string_view to_string(Mode mode) {
 }
 
 bool Backend::is_same(const BackendSettings& settings) const {
+  // A name that only a certificate would care about is none without one.
+  const bool same_name = !settings.https || settings_.tls_name == settings.tls_name;
   return settings_.id == settings.id && settings_.host == settings.host &&
          settings_.port == settings.port && settings_.https == settings.https &&
-         settings_.tls == settings.tls;
+         settings_.tls == settings.tls && same_name;
 }
 
 milliseconds Backend::idle_horizon(milliseconds setting, TimePoint now) const {

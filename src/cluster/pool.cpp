@@ -128,7 +128,7 @@ Task<Result<Lease>> Dispatcher::connect(Backend& backend, Deadline deadline) {
   }
   if (backend.tls() != nullptr) {
     auto secured = co_await net::tls_connect(loop_, *std::move(stream), *backend.tls(),
-                                             backend.host(), deadline);
+                                             backend.tls_name(), deadline);
     if (!secured) {
       note_tls_failure(backend, secured.error());
       co_return secured.error();

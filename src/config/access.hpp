@@ -36,12 +36,14 @@ inline constexpr Scope scope_tag<PoolSettings> = Scope::pool;
 template <>
 inline constexpr Scope scope_tag<proxy::RouteSettings> = Scope::route;
 template <>
-inline constexpr Scope scope_tag<cluster::BackendSettings> = Scope::backend;
+inline constexpr Scope scope_tag<BackendEntry> = Scope::backend;
 
 struct Access {
   Scope scope = Scope::none;  // what get and set expect
   Value (*get)(const void* scope) = nullptr;
   void (*set)(void* scope, const Value& value) = nullptr;
+  // Of a field that get() does not show whole; none: what it shows decides.
+  bool (*same)(const void* scope, const void* other) = nullptr;
   explicit constexpr operator bool() const { return get != nullptr; }
 };
 

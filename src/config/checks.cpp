@@ -117,6 +117,7 @@ std::string check_listen_address(std::string& text) {
 }
 
 std::string check_backend_url(std::string& text) {
+  if (text.empty()) return "";
   const std::string_view view = text;
   const bool https = starts_with_ignoring_case(view, https_prefix);
   if (!https && !starts_with_ignoring_case(view, http_prefix)) {
@@ -128,6 +129,28 @@ std::string check_backend_url(std::string& text) {
   std::string wrong = check_authority(authority);
   if (!wrong.empty()) return wrong;
   text = backend_url_text(parse_backend_url(std::string(prefix) + std::string(authority)));
+  return "";
+}
+
+std::string check_dns_url(std::string& text) {
+  std::string wrong = check_backend_url(text);
+  if (text.empty() || !wrong.empty()) return wrong;
+  const BackendUrl url = parse_backend_url(text);
+  if (is_ip(AF_INET, url.host) || is_ip(AF_INET6, url.host)) {
+    return quoted(url.host) + " is an address already: write it as url";
+  }
+  return "";
+}
+
+std::string check_dns_server(std::string& text) {
+  const std::string wrong = quoted(text) + " is no DNS server: 10.0.0.2, 10.0.0.2:53 or [::1]:53";
+  const bool bare_v6 = is_ip(AF_INET6, text);
+  const std::string bracketed = '[' + text + ']';
+  const auto split = split_host_port(bare_v6 ? bracketed : text);
+  if (!split || (!is_ip(AF_INET, split->host) && !is_ip(AF_INET6, split->host))) return wrong;
+  const auto port = parse_port(split->port.value_or("53"));
+  if (!port || *port == 0) return quoted(*split->port) + " is no port from 1 to 65535";
+  text = host_port_text({std::string(split->host), *port, false});
   return "";
 }
 

@@ -15,6 +15,8 @@ using Check = std::string (*)(std::string& text);
 
 std::string check_listen_address(std::string& text);  // host:port, [v6]:port, unix:/path
 std::string check_backend_url(std::string& text);     // becomes http(s)://host:port
+std::string check_dns_url(std::string& text);         // the same, of a name
+std::string check_dns_server(std::string& text);      // becomes ip:port or [v6]:port
 std::string check_network(std::string& text);         // CIDR or one address
 std::string check_name(std::string& text);            // of pools, listeners, backends, instances
 std::string check_field_name(std::string& text);      // of a header or cookie; "" is none

@@ -50,6 +50,7 @@ class Finisher {
     if (settings_.instance.empty()) settings_.instance = host_name();
     check_listeners();
     check_admin();
+    check_resolver();
     // `url: ${REDIS_URL:-}` may stand there with a prefix and ask for nothing.
     if (settings_.store && settings_.store->url.endpoints.empty()) settings_.store.reset();
     if (settings_.store) check_store_tls(*settings_.store);
@@ -99,6 +100,12 @@ class Finisher {
     if (is_loopback(admin.address) || !admin.token.empty()) return;
     complain("admin.address", "admin.address " + quoted(admin.address) +
                                   " can be reached from other machines: set admin.token");
+  }
+
+  void check_resolver() {
+    if (settings_.resolver.servers.size() <= limits::dns_servers_max) return;
+    complain("resolver.servers",
+             "resolver.servers has more than " + std::to_string(limits::dns_servers_max));
   }
 
   void check_secrets() {
@@ -167,24 +174,51 @@ class Finisher {
   void finish_backends(PoolSettings& pool, const std::string& pool_path) {
     const std::string list = pool_path + ".backends";
     if (is_empty_list(lookup(root_, list))) complain(list, list + " needs at least one backend");
-    std::vector<cluster::BackendSettings>& backends = pool.cluster.backends;
-    if (backends.size() > limits::backends_max) {
+    if (pool.backends.size() > limits::backends_max) {
       complain(list, list + " has more than " + std::to_string(limits::backends_max));
     }
     Seen ids;
-    for (std::size_t i = 0; i < backends.size(); ++i) {
+    Seen names;
+    for (std::size_t i = 0; i < pool.backends.size(); ++i) {
       const std::string path = at_index(list, i);
-      cluster::BackendSettings& backend = backends[i];
-      if (!is_written(lookup(root_, path + ".url")) && !is_written(lookup(root_, path + ".dns"))) {
-        complain(path, path + " needs a url");
+      BackendEntry& entry = pool.backends[i];
+      const bool by_url = is_written(lookup(root_, path + ".url"));
+      const bool by_dns = is_written(lookup(root_, path + ".dns"));
+      if (!by_url && !by_dns) complain(path, path + " needs a url or dns");
+      if (by_url && by_dns) complain(path + ".dns", path + " has url and dns: it wants one");
+      if (by_dns) {
+        const cluster::DnsSettings& dns = entry.dns;
+        const bool known = !dns.host.empty();
+        unique(names, known ? host_port_text({dns.host, dns.port, dns.https}) : "", path + ".dns",
+               "the name");
+        pool.cluster.dns.push_back(finished_dns(entry, path));
+      } else {
+        pool.cluster.backends.push_back(finished_backend(entry, path, ids));
       }
-      const bool named = !backend.id.empty();
-      if (!named && !backend.host.empty()) {
-        backend.id = host_port_text({backend.host, backend.port, backend.https});
-      }
-      unique(ids, backend.id, path + (named ? ".id" : ".url"), "the backend id");
-      check_backend_tls(backend, path);
     }
+  }
+
+  cluster::BackendSettings finished_backend(BackendEntry& entry, const std::string& path,
+                                            Seen& ids) {
+    cluster::BackendSettings& backend = entry.backend;
+    const bool named = !backend.id.empty();
+    if (!named && !backend.host.empty()) {
+      backend.id = host_port_text({backend.host, backend.port, backend.https});
+    }
+    unique(ids, backend.id, path + (named ? ".id" : ".url"), "the backend id");
+    check_backend_tls(backend.tls, backend.https, path);
+    return backend;
+  }
+
+  // What an element has in common with other backends is read into its `backend`.
+  cluster::DnsSettings finished_dns(BackendEntry& entry, const std::string& path) {
+    entry.dns.weight = entry.backend.weight;
+    entry.dns.tls = entry.backend.tls;
+    if (!entry.backend.id.empty()) {
+      complain(path + ".id", path + ".id: the backends behind dns are named by their address");
+    }
+    check_backend_tls(entry.dns.tls, entry.dns.https, path);
+    return entry.dns;
   }
 
   // A certificate is of no use without its key.
@@ -210,10 +244,9 @@ class Finisher {
     if (wants_tls && !tls.enabled()) complain(path, path + " needs a certificate and a key");
   }
 
-  void check_backend_tls(const cluster::BackendSettings& backend, const std::string& path) {
-    const net::TlsClientSettings& tls = backend.tls;
+  void check_backend_tls(const net::TlsClientSettings& tls, bool https, const std::string& path) {
     check_pair({tls.certificate, tls.key}, path + ".tls");
-    if (backend.https || tls == net::TlsClientSettings{}) return;
+    if (https || tls == net::TlsClientSettings{}) return;
     complain(path + ".tls", path + ".tls is for https:// URLs");
   }
 

@@ -81,6 +81,7 @@ std::string description_of(const Row& row) {
   if (row.built == Built::falls_back) out += " Not built yet: " + std::string(row.note) + '.';
   const std::string choices = unbuilt_choices_text(row);
   if (!choices.empty()) out += ' ' + choices;
+  if (needs_restart(row)) out += ' ' + std::string(restart_note(row));
   return out;
 }
 

@@ -89,6 +89,7 @@ std::string documentation(const Row& row) {
   const std::string choices = unbuilt_choices_text(row);
   if (!choices.empty()) out += ' ' + choices;
   if (row.built == Built::falls_back) out += " Not built yet: " + std::string(row.note) + '.';
+  if (needs_restart(row)) out += ' ' + std::string(restart_note(row));
   return out;
 }
 
@@ -179,6 +180,10 @@ class Printer {
 
 }  // namespace
 
+std::string shown_value(const Row& row, const void* scope) {
+  return yaml_value(row, value_in(row, scope));
+}
+
 std::string print_effective(const Settings& settings) {
   Printer printer(false);
   printer.print("", &settings, 0);
@@ -188,10 +193,10 @@ std::string print_effective(const Settings& settings) {
 std::string every_key_example() {
   Settings settings;
   PoolSettings pool;
-  cluster::BackendSettings backend;
-  backend.host = "127.0.0.1";
-  backend.port = 3001;
-  pool.cluster.backends.push_back(backend);
+  BackendEntry entry;
+  entry.backend.host = "127.0.0.1";
+  entry.backend.port = 3001;
+  pool.backends.push_back(entry);
   settings.pools.push_back(pool);
   Printer printer(true);
   printer.print("", &settings, 0);

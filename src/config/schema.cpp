@@ -97,20 +97,24 @@ constexpr Choice bindings[] = {{"none"}, {"authorization"}};
 constexpr Choice health_checks[] = {{"tcp"}, {"http"}, {"mcp"}};
 constexpr Choice tls_versions[] = {{"1.2"}, {"1.3"}};
 
-// A backend's url is kept as host and port.
+// A url, of a backend or for DNS, is kept as host and port.
+template <auto Part>
 Value get_url(const void* scope) {
-  const auto& backend = *static_cast<const cluster::BackendSettings*>(scope);
-  if (backend.host.empty()) return std::string();
-  return backend_url_text({backend.host, backend.port, backend.https});
+  const auto& part = static_cast<const BackendEntry*>(scope)->*Part;
+  if (part.host.empty()) return std::string();
+  return backend_url_text({part.host, part.port, part.https});
 }
+template <auto Part>
 void set_url(void* scope, const Value& value) {
-  auto& backend = *static_cast<cluster::BackendSettings*>(scope);
+  auto& part = static_cast<BackendEntry*>(scope)->*Part;
+  if (std::get<std::string>(value).empty()) return;
   const BackendUrl url = parse_backend_url(std::get<std::string>(value));
-  backend.host = url.host;
-  backend.port = url.port;
-  backend.https = url.https;
+  part.host = url.host;
+  part.port = url.port;
+  part.https = url.https;
 }
-constexpr Access backend_url{scope_tag<cluster::BackendSettings>, get_url, set_url};
+template <auto Part>
+inline constexpr Access url_of{scope_tag<BackendEntry>, get_url<Part>, set_url<Part>};
 
 // There is a store as soon as one of its keys is written; finish.cpp takes back one without a url.
 const redis::Settings& store_in(const void* scope) {
@@ -140,7 +144,10 @@ Value get_store_url(const void* scope) {
 void set_store_url(void* scope, const Value& value) {
   store_in(scope).url = redis::parse_url(std::get<std::string>(value)).url;
 }
-constexpr Access store_url{scope_tag<Settings>, get_store_url, set_store_url};
+bool same_store_url(const void* scope, const void* other) {
+  return store_in(scope).url == store_in(other).url;
+}
+constexpr Access store_url{scope_tag<Settings>, get_store_url, set_store_url, same_store_url};
 
 // Short names for the paths of members below.
 template <auto Field>
@@ -166,7 +173,10 @@ using TlsCertificate = net::TlsCertificateSettings;
 template <auto Field>
 inline constexpr Access listener_tls = at<&net::ListenerSettings::tls, Field>;
 template <auto Field>
-inline constexpr Access backend_tls = at<&cluster::BackendSettings::tls, Field>;
+inline constexpr Access backend = at<&BackendEntry::backend, Field>;
+template <auto Field>
+inline constexpr Access backend_tls =
+    at<&BackendEntry::backend, &cluster::BackendSettings::tls, Field>;
 template <auto Field>
 inline constexpr Access store_tls = store<&redis::Settings::tls, Field>;
 
@@ -224,7 +234,9 @@ constexpr Row rows[] = {
         .checked(check_network),
 
     section("resolver", "Which DNS servers to ask."),
-    texts("resolver.servers", nowhere, "Empty: the system's.").not_built(),
+    texts("resolver.servers", at<&Settings::resolver, &net::ResolverSettings::servers>,
+          "ip or ip:port, asked in this order. Empty: the system's.")
+        .checked(check_dns_server),
 
     section("store", "Where sessions are shared with other instances."),
     section("store.redis", "Without a url, sessions live in this process only."),
@@ -348,13 +360,14 @@ constexpr Row rows[] = {
     integer("pools[].retries", forward<&ForwardSettings::retries>, {0, 10},
             "Further tries after the first, all causes together."),
 
-    list("pools[].backends[]", list_at<&PoolSettings::cluster, &Cluster::backends>,
+    list("pools[].backends[]", list_at<&PoolSettings::backends>,
          "The replicas, the only thing without a default."),
-    text("pools[].backends[].url", backend_url, "http://host:port or https://host:port.")
+    text("pools[].backends[].url", url_of<&BackendEntry::backend>,
+         "http://host:port or https://host:port.")
         .checked(check_backend_url),
-    integer("pools[].backends[].weight", at<&BackendSettings::weight>, {1, limits::weight_max},
+    integer("pools[].backends[].weight", backend<&BackendSettings::weight>, {1, limits::weight_max},
             "Its share, relative to the others."),
-    text("pools[].backends[].id", at<&BackendSettings::id>, "Empty: host:port.")
+    text("pools[].backends[].id", backend<&BackendSettings::id>, "Empty: host:port.")
         .checked(check_name),
     section("pools[].backends[].tls", "For https:// URLs."),
     text("pools[].backends[].tls.ca", backend_tls<&TlsClient::ca>,
@@ -365,11 +378,13 @@ constexpr Row rows[] = {
          "File with our own certificate chain (PEM), for backends that ask for one."),
     text("pools[].backends[].tls.key", backend_tls<&TlsClient::key>,
          "File with its private key (PEM)."),
-    text("pools[].backends[].dns", nowhere,
-         "Instead of url: every address behind the name is a backend.")
-        .not_built(),
-    duration("pools[].backends[].refresh", nowhere, wait, "How often dns is asked.")
-        .not_built("5s"),
+    text("pools[].backends[].dns", url_of<&BackendEntry::dns>,
+         "Instead of url: http://name:port or https://name:port, every address behind the name is "
+         "a backend. http://_service._proto.name: what its SRV records name, with their ports.")
+        .checked(check_dns_url),
+    duration("pools[].backends[].refresh",
+             at<&BackendEntry::dns, &cluster::DnsSettings::refresh>, {100, 24 * hour},
+             "How often dns is asked."),
 
     section("limits", "What clients may cost us."),
     size("limits.request_bytes_max", at<&Settings::http, &http::Settings::request_bytes_max>,
@@ -432,7 +447,41 @@ constexpr bool scopes_match() {
 }
 static_assert(scopes_match(), "a row's field is no member of the struct at its path");
 
+// What a running process keeps: keys, sections with all their keys, lists with their length. All
+// else is taken over by a reload.
+constexpr std::string_view kept_until_restart[] = {
+    "instance",
+    "listeners[]",
+    "listeners[].address",
+    "listeners[].name",
+    "admin",
+    "workers",
+    "resolver",
+    "store",
+    "pools[].sessions.identity",
+    "pools[].sessions.bind",
+    "limits.head_bytes_max",  // the size of the buffers that there are
+    "registration.enabled",
+    "tracing",
+};
+
+constexpr bool kept_paths_exist() {
+  return std::all_of(std::begin(kept_until_restart), std::end(kept_until_restart), [](auto path) {
+    return std::any_of(std::begin(rows), std::end(rows),
+                       [path](const Row& each) { return each.path == path; });
+  });
+}
+static_assert(kept_paths_exist(), "a path that is kept until a restart is no row's");
+
 }  // namespace
+
+bool needs_restart(const Row& row) {
+  return std::any_of(std::begin(kept_until_restart), std::end(kept_until_restart), [&](auto kept) {
+    if (row.path == kept) return row.kind != Kind::section;
+    const bool is_below = row.path.starts_with(kept) && row.path[kept.size()] == '.';
+    return is_below && row.is_leaf() && !kept.ends_with(']');
+  });
+}
 
 std::span<const Row> schema() {
   return rows;

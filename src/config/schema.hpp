@@ -101,6 +101,10 @@ std::span<const Row> schema();
 std::vector<const Row*> children(std::string_view parent);
 // The row's value in a scope, or its fixed default when it has no field.
 Value value_in(const Row& row, const void* scope);
+// A running process keeps what it was started with; of a list, its length.
+bool needs_restart(const Row& row);
+// Whether the row's value is the same in both scopes, what is never shown included.
+bool same_value(const Row& row, const void* scope, const void* other);
 // The sentence for the notes when the row's value acts differently for now, else "".
 std::string fallback_note(const Row& row, const Value& value);
 

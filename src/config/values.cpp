@@ -197,6 +197,16 @@ Value value_in(const Row& row, const void* scope) {
   return parse_value(row, std::string(row.fixed)).value;
 }
 
+std::string_view restart_note(const Row& row) {
+  return row.kind == Kind::list ? "How many there are needs a restart to change."
+                                : "Needs a restart to change.";
+}
+
+bool same_value(const Row& row, const void* scope, const void* other) {
+  if (row.access.same != nullptr) return row.access.same(scope, other);
+  return value_in(row, scope) == value_in(row, other);
+}
+
 namespace {
 
 // Empty, zero and false ask for nothing.

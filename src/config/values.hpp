@@ -24,6 +24,8 @@ std::string range_text(const Row& row);
 std::string choices_text(const Row& row, std::string_view separator);
 // "Not built yet: http, mcp." for the choices that are missing, what falls back named; or "".
 std::string unbuilt_choices_text(const Row& row);
+// What a row that needs a restart says about it.
+std::string_view restart_note(const Row& row);
 // Whether the value is built, and if not, what of it is missing ("" or "sealed").
 struct Missing {
   bool missing = false;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mcplb/base/limits.hpp"
+#include "mcplb/net/dns.hpp"
 #include "mcplb/net/tcp.hpp"
 
 namespace mcplb::net {
@@ -99,10 +100,35 @@ struct Resolver::State {
     TimePoint asked_at = 0;
   };
   Loop& loop;
+  std::unique_ptr<DnsClient> dns;  // null: the system is asked
   std::map<std::string, Entry> cache;
 };
 
-Resolver::Resolver(Loop& loop) : state_(new State{loop, {}}) {}
+namespace {
+
+Task<Result<std::vector<Address>>> ask_system(Loop& loop, std::string host, Deadline deadline) {
+  LookupAwaiter awaiter(loop, host, deadline);
+  auto found = co_await awaiter;
+  co_return found;
+}
+
+Task<Result<std::vector<Address>>> ask_dns(DnsClient& dns, std::string host, Deadline deadline) {
+  auto answer = co_await dns.addresses(std::move(host), deadline);
+  std::vector<Address> addresses;
+  if (answer) {
+    for (const DnsEndpoint& endpoint : answer->endpoints) addresses.push_back(endpoint.address);
+    if (addresses.size() > limits::addresses_max) addresses.resize(limits::addresses_max);
+  }
+  if (!addresses.empty()) co_return addresses;
+  co_return Error{Error::Kind::unreachable, Error::Side::backend, 0, "name cannot be resolved"};
+}
+
+}  // namespace
+
+Resolver::Resolver(Loop& loop, const ResolverSettings& settings)
+    : state_(new State{loop, nullptr, {}}) {
+  if (!settings.servers.empty()) state_->dns = std::make_unique<DnsClient>(loop, settings);
+}
 Resolver::~Resolver() = default;
 
 Task<Result<std::vector<Address>>> Resolver::resolve(std::string host, std::uint16_t port,
@@ -118,8 +144,9 @@ Task<Result<std::vector<Address>>> Resolver::resolve(std::string host, std::uint
     set_port(addresses, port);
     co_return addresses;
   }
-  LookupAwaiter awaiter(state.loop, host, deadline);
-  auto found = co_await awaiter;
+  Task<Result<std::vector<Address>>> asking =
+      state.dns ? ask_dns(*state.dns, host, deadline) : ask_system(state.loop, host, deadline);
+  auto found = co_await asking;
   if (!found) co_return found.error();
   if (state.cache.size() >= limits::resolver_cache_entries_max) state.cache.clear();
   State::Entry& entry = state.cache[host];

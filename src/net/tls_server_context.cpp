@@ -100,6 +100,11 @@ std::unique_ptr<TlsServerContext> TlsServerContext::create(TlsServerSettings set
   return nullptr;
 }
 
+void TlsServerContext::set_settings(TlsServerSettings settings) {
+  state_->settings = std::move(settings);
+  forget_files();
+}
+
 std::vector<std::string> TlsServerContext::files() const {
   std::vector<std::string> files;
   for (const TlsCertificateSettings& pair : pairs_of(state_->settings)) {

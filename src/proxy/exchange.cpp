@@ -54,7 +54,8 @@ Exchange::~Exchange() {
   if (backend_ != nullptr) record_.backend = backend_->name();
   record_.http_method = request_.head.method_text;
   record_.total_us = phase_clock_us() - started_us_;
-  write_access_line(record_);
+  // While it was off, no times were taken.
+  if (started_us_ != 0) write_access_line(record_);
 }
 
 Task<Next> Exchange::run() {

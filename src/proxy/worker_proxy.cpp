@@ -32,7 +32,7 @@ Context::Context(net::Loop& worker_loop, const SharedState& shared_state)
     : loop(worker_loop),
       shared(shared_state),
       policy(shared_state.policy),
-      resolver(worker_loop),
+      resolver(worker_loop, shared_state.resolver),
       streams(worker_loop.timers()),
       store(shared_state.store
                 ? std::make_unique<StoreLink>(loop, resolver, nursery, shared_state)

@@ -49,6 +49,20 @@ inline constexpr std::size_t resolver_cache_entries_max = 1024;
 inline constexpr std::size_t tries_max = 11;
 // Addresses tried for one name.
 inline constexpr std::size_t addresses_max = 8;
+// DNS servers that operators may name.
+inline constexpr std::size_t dns_servers_max = 8;
+// Names asked of DNS at a time by one loop, those that nobody waits for any more included.
+inline constexpr std::size_t dns_queries_max = 256;
+// Records taken of one answer, and of one SRV answer all addresses of its targets.
+inline constexpr std::size_t dns_records_max = 256;
+// Targets of one SRV answer whose addresses are asked for at the same time.
+inline constexpr std::size_t dns_targets_at_once = 32;
+// A DNS server that is silent for this long loses its turn to the next one, which is given the same
+// in the first round, then twice as long; and how many rounds there are.
+inline constexpr milliseconds dns_turn{500};
+inline constexpr int dns_rounds = 3;
+// One look-up of the addresses behind a `dns:` backend, with all that it needs to ask.
+inline constexpr milliseconds dns_refresh{5000};
 // A minted session whose client left during `initialize` is awaited this long, then deleted.
 inline constexpr milliseconds orphan_initialize{10'000};
 inline constexpr std::size_t orphan_initializes_max = 256;
@@ -145,6 +159,8 @@ inline constexpr std::size_t backends_max = 1024;
 inline constexpr std::size_t schedule_turns_max = weight_max * backends_max;
 // Backends that one process may ever know: addresses come and go, and sessions remember them.
 inline constexpr std::size_t backends_known_max = 16 * 1024;
+// Reasons why a configuration is not taken over that get a line in the log; its check shows all.
+inline constexpr int reload_reasons_logged_max = 20;
 // Log lines waiting for the disk; beyond it lines are dropped and counted.
 inline constexpr std::size_t log_lines_queued_max = 64 * 1024;
 // Connections of the admin listener, with the flows of the control loop.

@@ -36,6 +36,7 @@ class LogFields {
     return add_number(key, static_cast<std::int64_t>(value));
   }
   const std::string& text() const { return text_; }
+  LogFormat format() const { return format_; }
 
  private:
   LogFields& add_number(std::string_view key, std::int64_t value);
@@ -50,6 +51,10 @@ namespace log {
 
 // False when the access log's file cannot be opened: nothing was started, errno says why.
 bool start(const LogSettings& settings, std::string_view instance);
+// Goes on with other settings: from the next line on, but lines that are queued go where they were
+// meant to. False when the access log's file cannot be opened: nothing has changed, errno says why.
+// On the thread that started it.
+bool change(const LogSettings& settings);
 // Writes what is queued and ends the writing thread.
 void stop();
 // Opens the access log file again (SIGUSR1). The old one is kept while the new one does not open.

@@ -46,6 +46,8 @@ enum class Limit : std::uint8_t {
   asked_backends,
   ask_reply_bytes,
   check_reply_bytes,
+  dns_queries,
+  dns_records,
   backends_known,
   session_openings,
   session_journal,

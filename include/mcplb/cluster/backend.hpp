@@ -43,6 +43,10 @@ class Backend {
   std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
   void set_weight(std::uint32_t weight) { weight_.store(weight, std::memory_order_relaxed); }
   bool https() const { return settings_.https; }
+  // The name or address that its certificate is for, and that requests of our own name in `Host`.
+  const std::string& tls_name() const {
+    return settings_.tls_name.empty() ? settings_.host : settings_.tls_name;
+  }
   const net::TlsClientSettings& tls_settings() const { return settings_.tls; }
   // How to meet it; null without https. Set once, before a pool has it among its members.
   const net::TlsClientContext* tls() const { return tls_; }

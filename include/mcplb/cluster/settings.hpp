@@ -32,6 +32,20 @@ struct BackendSettings {
   std::uint32_t weight = 1;  // 1 … limits::weight_max
   bool https = false;
   net::TlsClientSettings tls{};  // for https
+  std::string tls_name;  // whom its certificate is for; "": host. Else the name behind which DNS
+                         // showed this address
+};
+
+// A name whose every address is a backend, as they come and go.
+struct DnsSettings {
+  std::string host;  // a name; _service._proto.name asks for SRV records, which bring the ports
+  std::uint16_t port = 80;
+  bool https = false;
+  milliseconds refresh{5000};  // between two look-ups, ±10 %; shorter where replicas move quickly
+  std::uint32_t weight = 1;    // of each address; SRV records bring their own
+  net::TlsClientSettings tls{};
+
+  bool operator==(const DnsSettings&) const = default;
 };
 
 // What failed requests say of a backend.
@@ -73,6 +87,7 @@ struct PoolSettings {
   KeepaliveSettings keepalive;
   milliseconds connect_timeout{2000};
   std::vector<BackendSettings> backends;
+  std::vector<DnsSettings> dns;
 };
 
 }  // namespace mcplb::cluster

@@ -65,6 +65,19 @@ Outcome load_text(std::string_view name, std::string_view text, const Environmen
 // One pool of these backend URLs and the default of everything else (`mcplb --backend URL…`).
 Outcome defaults_for_backends(std::span<const std::string> urls, const Flags& flags = {});
 
+// What differs between the settings of a running process and those that shall replace them, by
+// key; a pool goes by its name. Elements of other lists are not told apart: "pools[tools].routes".
+struct Differences {
+  std::vector<std::string> keys;  // all that may change while it runs
+  // Those that may not: "listeners[0].address: A cannot become B without a restart".
+  struct Refused {
+    std::string key;
+    std::string message;  // shows no secret
+  };
+  std::vector<Refused> refused;
+};
+Differences differences(const Settings& running, const Settings& next);
+
 // YAML with every key, which load_text accepts again; secrets are masked as "***", and those of
 // `secrets` are refused then: nobody shall seal with asterisks.
 std::string print_effective(const Settings& settings);

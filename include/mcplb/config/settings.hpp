@@ -16,8 +16,15 @@
 
 namespace mcplb::config {
 
+// One element of pools[].backends: `dns` holds when it names a host, else `backend`.
+struct BackendEntry {
+  cluster::BackendSettings backend;
+  cluster::DnsSettings dns;
+};
+
 struct PoolSettings {
-  cluster::PoolSettings cluster;
+  std::vector<BackendEntry> backends;  // as they are written
+  cluster::PoolSettings cluster;       // its backends and dns are made from the above
   session::Settings sessions;
   proxy::ForwardSettings forward;
   std::vector<proxy::RouteSettings> routes{proxy::RouteSettings{}};
@@ -30,6 +37,7 @@ struct Settings {
   admin::Settings admin;
   int workers = 0;  // 0: auto, one per usable core
   std::vector<std::string> secrets;
+  net::ResolverSettings resolver;
   std::optional<redis::Settings> store;  // none: sessions live in this process only
   std::vector<PoolSettings> pools;
   http::Settings http;

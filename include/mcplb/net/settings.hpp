@@ -1,4 +1,4 @@
-// Where we listen, and the files that TLS needs on either side.
+// Where we listen, the files that TLS needs on either side, and who knows the addresses of names.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,8 @@ namespace mcplb::net {
 struct TlsCertificateSettings {
   std::string certificate;  // the chain, the server's own certificate first
   std::string key;          // without a passphrase
+
+  bool operator==(const TlsCertificateSettings&) const = default;
 };
 
 struct TlsServerSettings {
@@ -21,6 +23,7 @@ struct TlsServerSettings {
   Version min_version = Version::v1_2;               // 1.3 when every client is known to be recent
   std::vector<TlsCertificateSettings> certificates;  // chosen by server name; the first is default
 
+  bool operator==(const TlsServerSettings&) const = default;
   bool enabled() const { return !certificate.empty() || !certificates.empty(); }
 };
 
@@ -32,6 +35,12 @@ struct TlsClientSettings {
   std::string alpn = "http/1.1";  // the protocol to agree on; "": not offered
 
   bool operator==(const TlsClientSettings&) const = default;
+};
+
+struct ResolverSettings {
+  // ip:port or [v6]:port, asked in this order. Empty: the system's. For names that the system's
+  // servers do not know, such as those of Consul.
+  std::vector<std::string> servers;
 };
 
 struct ListenerSettings {

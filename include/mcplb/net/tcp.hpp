@@ -48,11 +48,12 @@ class Acceptor {
   std::unique_ptr<State> state_;
 };
 
-// Names to addresses, by the system's resolver, off the loop; answers are kept for
-// limits::resolver_cache. One per loop.
+// Names to addresses, for connecting. By the DNS servers of the settings, /etc/hosts first; without
+// any by the system's resolver, off the loop, so that every name that other programs here know is
+// known (nsswitch, mDNS). Answers are kept for limits::resolver_cache. One per loop.
 class Resolver {
  public:
-  explicit Resolver(Loop& loop);
+  explicit Resolver(Loop& loop, const ResolverSettings& settings = {});
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;

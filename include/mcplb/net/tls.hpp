@@ -54,6 +54,8 @@ class TlsContext {
   // Replaces what new connections use.
   virtual bool load(TlsProblem& problem) = 0;
   virtual std::vector<std::string> files() const = 0;
+  // The next look finds all files changed.
+  void forget_files() { seen_.clear(); }
 
  private:
   // Enough to see that a file was replaced or written; absent files are all zeros.
@@ -78,6 +80,8 @@ class TlsServerContext final : public TlsContext {
   static std::unique_ptr<TlsServerContext> create(TlsServerSettings settings, TlsProblem& problem);
   ~TlsServerContext() override;
 
+  // Used from the next reload_if_changed() on, which loads in any case. On the reloading thread.
+  void set_settings(TlsServerSettings settings);
   // Thread-safe.
   TlsSession new_session() const;
 

@@ -29,6 +29,7 @@ struct ProxyStats {
 // What all workers read. Owned by the server; outlives them.
 struct SharedState {
   Published<Policy> policy{Policy{}};    // set before the first worker is made
+  net::ResolverSettings resolver;
   std::optional<redis::Settings> store;  // none: sessions live in this process only
   const net::TlsClientContext* store_tls = nullptr;  // of a store that is met with TLS
   std::string instance;                  // this balancer, in the store

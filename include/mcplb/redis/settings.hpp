@@ -20,6 +20,7 @@ struct Endpoint {
 
   // host:port, [v6]:port or unix:/path, for logs.
   std::string text() const;
+  bool operator==(const Endpoint&) const = default;
 };
 
 // A parsed URL:
@@ -37,6 +38,7 @@ struct Url {
   bool uses_tls() const { return !endpoints.empty() && endpoints.front().tls; }
   // The URL again, with *** instead of the password; "" when there are no endpoints.
   std::string masked() const;
+  bool operator==(const Url&) const = default;
 };
 
 struct ParsedUrl {

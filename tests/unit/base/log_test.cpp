@@ -139,6 +139,52 @@ TEST_SUITE("base/log") {
     std::filesystem::remove(rotated);
   }
 
+  TEST_CASE("change() goes on in another file, with another level and format") {
+    const AccessLog log(LogFormat::text);
+    const std::filesystem::path next = log.path.string() + ".next";
+    log::write_access(text().add("n", 1));
+    LogSettings settings;
+    settings.level = LogLevel::warn;
+    settings.format = LogFormat::json;
+    settings.access = next.string();
+    REQUIRE(log::change(settings));
+    CHECK(log::enabled(LogLevel::warn));
+    CHECK(log::format() == LogFormat::json);
+    log::write_access(json().add("n", 2));
+    log::stop();
+    CHECK(contents(log.path).find("n=1\n") != std::string::npos);
+    CHECK(contents(log.path).find("\"n\":2") == std::string::npos);
+    CHECK(contents(next).find("\"n\":2}") != std::string::npos);
+    std::filesystem::remove(next);
+  }
+
+  TEST_CASE("change() changes nothing when the file cannot be opened") {
+    const AccessLog log(LogFormat::text);
+    LogSettings settings;
+    settings.level = LogLevel::debug;
+    settings.format = LogFormat::json;
+    settings.access = "/nowhere/at/all";
+    CHECK_FALSE(log::change(settings));
+    CHECK_FALSE(log::enabled(LogLevel::info));
+    CHECK(log::format() == LogFormat::text);
+    log::write_access(text().add("n", 1));
+    log::stop();
+    CHECK(contents(log.path).find("n=1\n") != std::string::npos);
+  }
+
+  TEST_CASE("the access log is switched off and on") {
+    const AccessLog log(LogFormat::text);
+    LogSettings settings;
+    REQUIRE(log::change(settings));
+    CHECK_FALSE(log::access_enabled());
+    settings.access = log.path.string();
+    REQUIRE(log::change(settings));
+    CHECK(log::access_enabled());
+    log::write_access(text().add("n", 2));
+    log::stop();
+    CHECK(contents(log.path).find("n=2\n") != std::string::npos);
+  }
+
   TEST_CASE("events below the level are not enabled") {
     const AccessLog log(LogFormat::text, LogLevel::warn);
     CHECK_FALSE(log::enabled(LogLevel::debug));

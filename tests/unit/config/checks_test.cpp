@@ -50,7 +50,6 @@ TEST_SUITE("config/checks") {
       CHECK(message.find(part) != std::string::npos);
     };
     says("server:3000", "wants a URL: http://host:port");
-    says("", "wants a URL");
     says("http://server:3000/mcp", "\"/mcp\" does not belong here");
     says("http://server?x=1", "\"?x=1\" does not belong here");
     says("http://user:pw@server", "user or password");

@@ -105,7 +105,7 @@ TEST_SUITE("config/finish") {
         {"pools: [{name: a}]", "1:9: pools[0].backends needs at least one backend"},
         {"pools: [{backends: }]", "1:10: pools[0].backends needs at least one backend"},
         {"pools:\n  -\n", "2:3: pools[0].backends needs at least one backend"},
-        {"pools: [{backends: [{weight: 2}]}]", "1:21: pools[0].backends[0] needs a url"},
+        {"pools: [{backends: [{weight: 2}]}]", "1:21: pools[0].backends[0] needs a url or dns"},
         {"pools: [{" + b + "}, {name: b, routes: [{path: /b}], " + b + "}]",
          "1:9: pools[0] needs a name, because there are several pools"},
         {"pools: [{name: x, " + b + "}, {name: x, routes: [{path: /b}], " + b + "}]",

@@ -8,10 +8,6 @@ std::string in_pool(std::string_view keys) {
   return "pools: [{backends: [{url: \"http://h\"}], " + std::string(keys) + "}]\n";
 }
 
-std::string in_backend(std::string_view keys) {
-  return "pools: [{backends: [{url: \"http://h\", " + std::string(keys) + "}]}]\n";
-}
-
 }  // namespace
 
 TEST_SUITE("config/unbuilt") {
@@ -21,12 +17,10 @@ TEST_SUITE("config/unbuilt") {
       const char* key;
     };
     const Case cases[] = {
-        {one_pool + "resolver: {servers: [1.1.1.1]}", "resolver.servers"},
         {one_pool + "registration: {enabled: true}", "registration.enabled"},
         {one_pool + "tracing: {otlp_endpoint: \"http://o:4318\"}", "tracing.otlp_endpoint"},
         {in_pool("sessions: {on_backend_loss: reroute}"),
          "pools[0].sessions.on_backend_loss: reroute"},
-        {in_backend("dns: \"http://h\""), "pools[0].backends[0].dns"},
     };
     for (const Case& each : cases) {
       CAPTURE(each.text);
@@ -36,11 +30,6 @@ TEST_SUITE("config/unbuilt") {
             std::string::npos);
       CHECK(text.find('\n') == std::string::npos);
     }
-  }
-
-  TEST_CASE("a backend by dns only is told once") {
-    CHECK(complaints("pools: [{backends: [{dns: \"http://h\"}]}]") ==
-          "1:27: pools[0].backends[0].dns is not built yet in this version");
   }
 
   TEST_CASE("keys that ask for nothing are accepted") {
