@@ -39,6 +39,10 @@ std::string to_bytes(const Asking& asking) {
   request.fields.push_back({"Host", host_field(asking.address)});
   request.fields.push_back({"Accept", "application/json"});
   request.fields.push_back({"Authorization", token.empty() ? "" : "Bearer " + token});
+  if (request.method != http::Method::get) {
+    request.fields.push_back({"Content-Type", "application/json"});
+    request.body = "{}";
+  }
   return wire::to_bytes(request);
 }
 
@@ -67,6 +71,12 @@ Task<void> flow(Asking& asking) {
   auto answer = co_await ask(asking, deadline);
   asking.answer.emplace(std::move(answer));
   asking.loop.stop();
+}
+
+Task<void> pause_flow(net::Loop& loop, milliseconds time) {
+  const Deadline end = loop.timers().in(time);
+  co_await loop.timers().sleep(end);
+  loop.stop();
 }
 
 }  // namespace
@@ -99,6 +109,13 @@ Result<wire::CallReply> ask_admin(const AdminAddress& address, const AdminQuesti
   nursery.spawn(flow(asking));
   asking.loop.run();
   return std::move(*asking.answer);
+}
+
+void pause(milliseconds time) {
+  net::Loop loop(limits::buffer_block_bytes);
+  Nursery nursery(loop);
+  nursery.spawn(pause_flow(loop, time));
+  loop.run();
 }
 
 std::string percent_encoded(std::string_view text) {

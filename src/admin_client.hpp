@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "mcplb/base/clock.hpp"
 #include "mcplb/base/result.hpp"
 #include "mcplb/wire/call.hpp"
 
@@ -19,6 +20,7 @@ struct AdminAddress {
 // HOST:PORT, [IPV6]:PORT or unix:PATH.
 std::optional<AdminAddress> parse_admin_address(std::string_view text);
 
+// With a method other than GET it is a command, with an empty JSON object as its body.
 struct AdminQuestion {
   http::Method method = http::Method::get;
   std::string target;  // path and query
@@ -27,6 +29,9 @@ struct AdminQuestion {
 // On a loop of its own: returns with the answer, whatever its status, or within
 // limits::admin_call.
 Result<wire::CallReply> ask_admin(const AdminAddress& address, const AdminQuestion& question);
+
+// Waits for that long, on a loop of its own.
+void pause(milliseconds time);
 
 // For a part of a path or query: all but unreserved characters as %XX (RFC 3986 §2.3).
 std::string percent_encoded(std::string_view text);

@@ -19,10 +19,6 @@
 namespace mcplb {
 namespace {
 
-constexpr int exit_fine = 0;
-constexpr int exit_failed = 1;
-constexpr int exit_usage = 2;
-
 struct Arguments {
   std::vector<std::string> files;
   std::vector<std::string> backends;
@@ -151,7 +147,7 @@ int run_command_line(int argc, char** argv) {
   add_sources(*run_it, arguments);
   add_sources(*check_it, arguments);
   for (CLI::App* command : {run_it, demo_it, check_it}) add_flags(*command, arguments);
-  const AdminCommands admin_commands(app, arguments.flags.admin);
+  AdminCommands admin_commands(app, arguments.flags.admin);
   app.set_version_flag("--version", "mcplb " MCPLB_VERSION, "print the version");
   const auto* schema_it = app.add_subcommand("schema", "print the JSON Schema of the file");
   const auto* version_it = app.add_subcommand("version", "print the version");

@@ -33,6 +33,34 @@ std::string duration_cell(const Json& object, const char* name) {
   return value.is_number_integer() ? short_duration(value.get<std::int64_t>()) : unknown;
 }
 
+// Empty when it is missing or no list.
+const Json& elements(const Json& object, const char* name) {
+  static const Json none = Json::array();
+  const Json& value = member(object, name);
+  return value.is_array() ? value : none;
+}
+
+std::string sum(const Json& things, const char* name) {
+  std::int64_t total = 0;
+  for (const Json& thing : things) {
+    const Json& value = member(thing, name);
+    if (!value.is_number_integer()) return unknown;
+    total += value.get<std::int64_t>();
+  }
+  return std::to_string(total);
+}
+
+// "1 session", "2 sessions"
+std::string counted(const Json& object, const char* name, const char* thing) {
+  const std::string number = cell(object, name);
+  return number + " " + thing + (number == "1" ? "" : "s");
+}
+
+std::string store_cell(const Json& store) {
+  const std::string kind = cell(store, "kind");
+  return kind == "redis" ? kind + ", " + cell(store, "status") : kind;
+}
+
 std::string count_line(const Json& answer, std::size_t shown) {
   std::string line = std::to_string(shown) + " of " + cell(answer, "total") + " sessions";
   if (member(answer, "next").is_string()) line += "; more with --after " + cell(answer, "next");
@@ -65,6 +93,77 @@ std::string short_duration(std::int64_t seconds) {
   if (seconds < 3600) return std::to_string(seconds / 60) + "m";
   if (seconds < 48 * 3600) return std::to_string(seconds / 3600) + "h";
   return std::to_string(seconds / 86'400) + "d";
+}
+
+std::string status_table(const Json& answer) {
+  const Json& store = member(answer, "store");
+  std::string text = table({{"instance", cell(answer, "instance")},
+                            {"version", cell(answer, "version")},
+                            {"status", cell(answer, "status")},
+                            {"up for", duration_cell(answer, "uptime_seconds")},
+                            {"sessions", cell(answer, "active_sessions")},
+                            {"store", store_cell(store)}});
+  std::vector<Row> rows{{"POOL", "STATUS", "USABLE", "SESSIONS", "STREAMS", "IN-FLIGHT"}};
+  for (const Json& pool : elements(answer, "pools")) {
+    const Json& backends = elements(pool, "backends");
+    rows.push_back({cell(pool, "name"), cell(pool, "status"),
+                    cell(pool, "usable") + "/" + std::to_string(backends.size()),
+                    cell(pool, "sessions"), sum(backends, "streams"), sum(backends, "in_flight")});
+  }
+  return text + "\n" + table(rows);
+}
+
+std::string backends_table(const Json& answer) {
+  std::vector<Row> rows{{"POOL", "BACKEND", "URL", "STATE", "WEIGHT", "SESSIONS", "STREAMS",
+                         "IN-FLIGHT", "SINCE", "CHECKED"}};
+  for (const Json& pool : elements(answer, "pools")) {
+    for (const Json& backend : elements(pool, "backends")) {
+      const Json& suspect = member(backend, "suspect");
+      const std::string mark = suspect.is_boolean() && suspect.get<bool>() ? " (suspect)" : "";
+      rows.push_back({cell(pool, "name"), cell(backend, "id"), cell(backend, "url"),
+                      cell(backend, "state") + mark, cell(backend, "weight"),
+                      cell(backend, "sessions"), cell(backend, "streams"),
+                      cell(backend, "in_flight"), duration_cell(backend, "since_seconds"),
+                      duration_cell(backend, "last_check_seconds")});
+    }
+  }
+  return table(rows);
+}
+
+std::string left_text(const Json& backend) {
+  return counted(backend, "sessions", "session") + ", " + counted(backend, "streams", "stream") +
+         ", " + counted(backend, "in_flight", "request") + " left";
+}
+
+std::string left_json(const Json& backend) {
+  Json left = Json::object();
+  for (const char* name : {"sessions", "streams", "in_flight"})
+    left[name] = member(backend, name);
+  return left.dump();
+}
+
+bool is_empty(const Json& backend) {
+  for (const char* name : {"sessions", "streams", "in_flight"}) {
+    const Json& value = member(backend, name);
+    if (!value.is_number_integer() || value.get<std::int64_t>() != 0) return false;
+  }
+  return true;
+}
+
+std::string change_text(const Json& answer) {
+  const Json& data = member(answer, "data");
+  return cell(data, "pool") + "/" + cell(data, "backend") + " is " + cell(data, "mode") + ": " +
+         left_text(data) + "\n";
+}
+
+std::string reload_text(const Json& answer) {
+  const Json& data = member(answer, "data");
+  const std::string message = cell(data, "message");
+  std::string text = message == unknown ? "reloaded\n" : message + "\n";
+  for (const Json& key : elements(data, "changed")) {
+    if (key.is_string()) text += "  " + escaped(key.get_ref<const std::string&>()) + "\n";
+  }
+  return text;
 }
 
 std::string sessions_table(const Json& answer) {

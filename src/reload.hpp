@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "mcplb/admin/backends.hpp"
 #include "mcplb/base/metrics.hpp"
 #include "mcplb/cluster/membership.hpp"
 #include "mcplb/config/config.hpp"
@@ -17,16 +18,7 @@
 
 namespace mcplb {
 
-struct ReloadAnswer {
-  enum class Outcome : std::uint8_t {
-    done,
-    invalid,  // the configuration has mistakes: nothing was changed
-    refused   // it cannot be taken over now, or not without a restart
-  };
-  Outcome outcome = Outcome::done;
-  std::string message;            // a line for each reason
-  std::vector<std::string> keys;  // those that changed, or those that were refused
-};
+using admin::ReloadAnswer;
 
 // May be read on any thread.
 struct ReloadCounts {

@@ -1,5 +1,6 @@
 #include "server.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -8,13 +9,15 @@
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/log.hpp"
-#include "mcplb/cluster/health.hpp"
 #include "mcplb/cluster/membership.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
-#include "discovery.hpp"
+#include "backend_views.hpp"
+#include "drains.hpp"
 #include "policy.hpp"
+#include "pool_upkeep.hpp"
+#include "registrar.hpp"
 #include "reload.hpp"
 #include "session_upkeep.hpp"
 #include "session_views.hpp"
@@ -38,8 +41,8 @@ struct Server::State {
         resolver(control, settings.resolver),
         session_views(shared, registry),
         admin(settings.admin, admin_view()),
-        discovery(control, settings.resolver, membership, nursery),
         reloads(reload_targets(), reload_hooks(), std::move(load)),
+        backends({control, resolver, membership, nursery, tell_workers()}, settings.resolver),
         nursery(control) {}
 
   config::Settings settings;
@@ -53,14 +56,15 @@ struct Server::State {
   SessionViews session_views;
   admin::Admin admin;
   Reload reloads;
+  http::Settings admin_http;
   std::vector<std::unique_ptr<Worker>> workers;
-  std::vector<std::unique_ptr<cluster::HealthChecks>> checks;  // in the order of the pools
-  Discovery discovery;
+  PoolUpkeep backends;
   std::unique_ptr<SessionUpkeep> upkeep;  // made by start()
+  std::unique_ptr<Drains> drains;         // likewise
+  std::unique_ptr<Registrar> registrar;   // likewise; null while registration is off
   Nursery nursery;                        // of the control loop
   std::vector<std::unique_ptr<net::Acceptor>> acceptors;
   std::unique_ptr<net::Acceptor> admin_acceptor;
-  http::Settings http;  // of the admin API
   const std::string own_secret = policy_secret_of_this_process();
   bool ready = false;
   bool stopping = false;
@@ -70,6 +74,8 @@ struct Server::State {
   Reload::Targets reload_targets();
   Reload::Hooks reload_hooks();
   ReloadAnswer reload();
+  Task<ReloadAnswer> reload_now() { co_return reload(); }
+  TellWorkers tell_workers();
   cluster::Membership::Hooks membership_hooks();
   bool prepare(cluster::Backend& backend, std::string& message);
   admin::View admin_view();
@@ -102,7 +108,8 @@ Server::~Server() = default;
 
 // Every pool of `next` is in shared.pools.
 void Server::State::publish(const config::Settings& next) {
-  http = next.http;
+  admin_http = next.http;
+  admin_http.request_bytes_max = limits::admin_command_bytes_max;
   shared.policy.set(make_policy(next, shared.pools, *shared.policy.get(), own_secret));
 }
 
@@ -113,11 +120,12 @@ Reload::Targets Server::State::reload_targets() {
 Reload::Hooks Server::State::reload_hooks() {
   Reload::Hooks hooks;
   hooks.pool_added = [this](proxy::SharedPool& pool) {
-    cluster::start_health_checks(nursery, control, resolver, pool.pool);
+    backends.add(pool.pool);
   };
   hooks.publish = [this](const config::Settings& next) {
     publish(next);
     upkeep->take_over(*shared.policy.get());
+    backends.settings_changed();
   };
   return hooks;
 }
@@ -140,18 +148,22 @@ bool Server::start(std::string& message) {
     state.workers.push_back(std::make_unique<Worker>(state.shared));
   }
   for (auto& worker : state.workers) worker->start();
-  for (const auto& pool : state.shared.pools) {
-    state.checks.push_back(std::make_unique<cluster::HealthChecks>(
-        state.control, state.resolver, pool->pool, cluster::HealthEvents{}));
-    state.checks.back()->sync();
-  }
-  for (const auto& pool : state.shared.pools) {
-    state.discovery.follow(pool->pool.name(), pool->pool.view()->settings.dns);
-  }
+  for (const auto& pool : state.shared.pools) state.backends.add(pool->pool);
   state.nursery.spawn(state.certificates_flow());
   state.upkeep = std::make_unique<SessionUpkeep>(state.control, state.resolver, state.nursery,
                                                  state.shared);
   state.upkeep->start();
+  state.drains = std::make_unique<Drains>(
+      Drains::Parts{state.control, state.nursery, state.membership, state.shared, *state.upkeep,
+                    state.tell_workers()});
+  state.drains->start();
+  if (state.settings.registration.enabled) {
+    state.registrar = std::make_unique<Registrar>(
+        state.settings.registration,
+        Registrar::Parts{state.shared, state.membership, state.control.timers(),
+                         state.upkeep->client()});
+    state.registrar->start(state.nursery);
+  }
   state.ready = true;
   return true;
 }
@@ -203,6 +215,12 @@ bool Server::State::set_up_tls(std::string& message) {
   return shared.store_tls != nullptr;
 }
 
+TellWorkers Server::State::tell_workers() {
+  return [this](const std::function<void(proxy::WorkerProxy&)>& what) {
+    for (auto& worker : workers) worker->tell(what);
+  };
+}
+
 cluster::Membership::Hooks Server::State::membership_hooks() {
   cluster::Membership::Hooks hooks;
   hooks.prepare = [this](cluster::Backend& backend) {
@@ -212,11 +230,7 @@ cluster::Membership::Hooks Server::State::membership_hooks() {
                backend.name(), "why", message);
     return false;
   };
-  hooks.changed = [this](cluster::Pool& changed) {
-    for (std::size_t i = 0; i < checks.size(); ++i) {
-      if (&shared.pools[i]->pool == &changed) checks[i]->sync();
-    }
-  };
+  hooks.changed = [this](cluster::Pool& pool) { backends.members_changed(pool); };
   return hooks;
 }
 
@@ -255,7 +269,8 @@ bool Server::State::listen_admin(std::string& message) {
       net::Acceptor::listen(control, listener, [this](net::Acceptor::Accepted connection) {
         auto stream = net::adopt_socket(control, connection.fd, connection.peer);
         if (!stream || nursery.size() >= limits::admin_connections_max) return;
-        nursery.spawn(wire::serve_connection(control, std::move(*stream), http, admin));
+        nursery.spawn(wire::serve_connection(control, std::move(*stream), admin_http, admin,
+                                             connection.peer.ip_text()));
       });
   if (!acceptor) {
     message = "cannot listen on admin.address " + listener.address + ": " + acceptor.error().what;
@@ -291,6 +306,18 @@ admin::View Server::State::admin_view() {
     session::Store* const store = upkeep ? upkeep->store() : nullptr;
     return session_views.find(std::move(query), store, control.now());
   };
+  view.registration = [this] { return registrar ? &registrar->registration() : nullptr; };
+  view.pools = [this] {
+    return pool_views(shared, registrar ? &registrar->registration() : nullptr);
+  };
+  view.change_backend = [this](const admin::BackendCommand& command) -> Result<admin::BackendView> {
+    const cluster::Mode mode = wanted_mode(command.mode);
+    const cluster::Backend* const backend =
+        membership.set_mode(command.pool, command.backend, mode);
+    if (backend != nullptr) return view_of(*backend);
+    return Error{Error::Kind::failed, Error::Side::self, 0, "the backend has just left the pool"};
+  };
+  view.reload = [this] { return reload_now(); };
   return view;
 }
 
@@ -304,7 +331,9 @@ admin::HealthReport Server::State::health() const {
     health.name = pool->pool.name();
     const auto view = pool->pool.view();
     health.backends = view->backends.size();
-    health.usable = view->healthy_count();
+    health.usable = static_cast<std::size_t>(
+        std::count_if(view->backends.begin(), view->backends.end(),
+                      [](const cluster::Backend* backend) { return backend->usable(); }));
     health.sessions =
         static_cast<std::int64_t>(pool->sessions.size() + pool->endpoint_sessions.size());
     report.active_sessions += health.sessions;
@@ -331,13 +360,14 @@ Task<void> Server::State::stop_flow() {
   const Deadline delay = control.timers().in(settings.shutdown_delay);
   co_await control.timers().sleep(delay);
   acceptors.clear();
-  for (auto& worker : workers) worker->begin_stop(settings.shutdown_timeout / 2);
-  for (auto& pool_checks : checks) pool_checks->begin_stop();
+  tell_workers()([within = settings.shutdown_timeout / 2](proxy::WorkerProxy& worker) {
+    worker.begin_stop(within);
+  });
+  backends.begin_stop();
   const Deadline hard_end = control.timers().in(settings.shutdown_timeout);
   while (!hard_end.passed(control.now())) {
-    std::size_t open = 0;
+    std::size_t open = backends.stopped() ? 0 : 1;
     for (const auto& worker : workers) open += worker->load();
-    for (const auto& pool_checks : checks) open += pool_checks->stopped() ? 0 : 1;
     if (open == 0) break;
     const Deadline next_look = control.timers().in(stop_poll);
     co_await control.timers().sleep(next_look);

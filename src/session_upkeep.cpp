@@ -28,6 +28,7 @@ SessionUpkeep::PoolUpkeep::PoolUpkeep(SessionUpkeep& upkeep, const proxy::PoolPo
     : shared(*policy.shared),
       settings(policy.session),
       dispatcher(upkeep.loop_, upkeep.resolver_, shared.pool, upkeep.http_),
+      scope{dispatcher, settings, shared.store_scope},
       farewells(upkeep.nursery_, upkeep.loop_.timers(),
                 [this](cluster::Backend& backend, Deadline deadline) {
                   return dispatcher.connect(backend, deadline);
@@ -44,11 +45,10 @@ SessionUpkeep::SessionUpkeep(net::Loop& loop, net::Resolver& resolver, Nursery& 
                              const proxy::SharedState& shared)
     : loop_(loop),
       resolver_(resolver),
-      nursery_(nursery) {
-  if (shared.store) {
-    channel_ = session::Store::channel(shared.store->prefix);
-    link_ = std::make_unique<StoreLink>(loop, resolver, nursery, shared);
-  }
+      nursery_(nursery),
+      channel_(shared.store ? session::Store::channel(shared.store->prefix) : ""),
+      link_(shared.store ? std::make_unique<StoreLink>(loop, resolver, nursery, shared) : nullptr),
+      mover_(loop.timers(), nursery, store(), shared.move_stats) {
   const auto policy = shared.policy.get();
   http_ = policy->http;
   for (const proxy::PoolPolicy& pool : policy->pools)
@@ -61,6 +61,32 @@ void SessionUpkeep::start() {
   if (!link_) return;
   link_->client.start([this] { on_store_connected(); });
   link_->subscriber.start(channel_, *this);
+}
+
+// Without credentials: nobody's are kept.
+Task<session::MoveResult> SessionUpkeep::move_away(std::size_t pool, BackendId from,
+                                                   session::OwnedSession session) {
+  PoolUpkeep& kept = *pools_[pool];
+  const auto known = kept.shared.sessions.look(session.id, loop_.now());
+  session::MoveQuery query;
+  query.directory = &kept.shared.sessions;
+  query.generation = session.generation;
+  query.from = from;
+  query.from_lives = true;
+  query.requests_max = 0;
+  if (link_) query.delete_after = kept.dispatcher.view().settings.drain_timeout;
+  if (known) {
+    query.target = known->facts.place.path;
+    query.host = known->facts.place.host;
+    query.at_backend = known->facts.backend_session;
+  }
+  if (query.target.empty()) {
+    co_return session::MoveResult{session::MoveResult::Outcome::lost, {}, "its path is not known"};
+  }
+  const auto inside = id_at_backend(kept.settings.identity);
+  if (query.at_backend.empty()) query.at_backend = inside ? inside(session.id) : session.id;
+  query.session = std::move(session.id);
+  co_return co_await mover_.move(kept.scope, std::move(query));
 }
 
 void SessionUpkeep::take_over(const proxy::Policy& policy) {

@@ -15,6 +15,7 @@
 #include "mcplb/redis/connector.hpp"
 #include "mcplb/redis/subscriber.hpp"
 #include "mcplb/session/farewells.hpp"
+#include "mcplb/session/move.hpp"
 #include "mcplb/session/store.hpp"
 #include "mcplb/session/sweeper.hpp"
 
@@ -31,11 +32,15 @@ class SessionUpkeep final : private redis::Subscriber::Listener {
   SessionUpkeep& operator=(const SessionUpkeep&) = delete;
 
   void start();
+  // Moves a session that nothing uses away from a backend that is drained. `pool` is its index.
+  Task<session::MoveResult> move_away(std::size_t pool, BackendId from,
+                                      session::OwnedSession session);
   // Takes over a changed policy, and cares for the pools that are new in it. After start().
   void take_over(const proxy::Policy& policy);
   admin::StoreHealth store_health() const;
   // The control loop's; null without one.
   session::Store* store() const { return link_ ? &link_->store : nullptr; }
+  redis::Client* client() const { return link_ ? &link_->client : nullptr; }
 
  private:
   struct StoreLink {
@@ -52,6 +57,7 @@ class SessionUpkeep final : private redis::Subscriber::Listener {
     const proxy::SharedPool& shared;
     session::Settings settings;  // overwritten when the policy changes
     cluster::Dispatcher dispatcher;
+    session::LookupScope scope;
     session::Farewells farewells;
     session::Sweeper sweeper;
   };
@@ -66,6 +72,7 @@ class SessionUpkeep final : private redis::Subscriber::Listener {
   Nursery& nursery_;
   std::string channel_;
   std::unique_ptr<StoreLink> link_;  // none without a store
+  session::Mover mover_;
   http::Settings http_;              // overwritten when the policy changes
   std::vector<std::unique_ptr<PoolUpkeep>> pools_;  // in the order of Policy::pools
 };

@@ -34,8 +34,8 @@ void Worker::hand_over(net::Acceptor::Accepted accepted, const proxy::Listener& 
   });
 }
 
-void Worker::begin_stop(milliseconds streams_within) {
-  loop_.post([this, streams_within] { proxy_.begin_stop(streams_within); });
+void Worker::tell(std::function<void(proxy::WorkerProxy&)> what) {
+  loop_.post([this, what = std::move(what)] { what(proxy_); });
 }
 
 void Worker::stop() {

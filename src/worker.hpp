@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <cstddef>
 #include <string>
 #include <thread>
@@ -25,7 +26,8 @@ class Worker {
   void hand_over(net::Acceptor::Accepted accepted, const proxy::Listener& listener);
   // Connections and open streams, those on their way included.
   std::size_t load() const { return on_their_way_.load(std::memory_order_relaxed) + proxy_.load(); }
-  void begin_stop(milliseconds streams_within);
+  // Calls `what` with the proxy, on the worker's loop, soon.
+  void tell(std::function<void(proxy::WorkerProxy&)> what);
   // Ends the loop and waits for the thread; what is still open is cut.
   void stop();
 

@@ -1,113 +1,129 @@
 #include "mcplb/admin/admin.hpp"
 
-#include <algorithm>
 #include <utility>
 
+#include "mcplb/base/clock.hpp"
+#include "mcplb/base/log.hpp"
+#include "mcplb/base/text.hpp"
+
+#include "admin/guard.hpp"
+#include "admin/path.hpp"
+#include "admin/query.hpp"
 #include "admin/reply.hpp"
 #include "admin/token.hpp"
 
 namespace mcplb::admin {
 namespace {
 
-constexpr std::string_view session_path = "/api/cluster/sessions/";
-
-wire::Reply status_reply(int status, const char* text) {
-  Json body = Json::object();
-  body["status"] = text;
-  return json_reply(status, body);
-}
+using http::Method;
 
 // Probes carry no token, and the page at / holds no data.
 bool is_public(std::string_view path) {
   return path == "/" || path == "/health" || path.starts_with("/health/");
 }
 
-std::string_view status_of_pool(const PoolHealth& pool) {
-  if (pool.usable == 0) return "unhealthy";
-  return pool.usable < pool.backends ? "degraded" : "healthy";
+// HEAD is answered like GET; the writer leaves the body out.
+Method as_asked(Method method) { return method == Method::head ? Method::get : method; }
+
+std::string_view name_of(Method method) {
+  switch (method) {
+    case Method::get: return "GET, HEAD";
+    case Method::post: return "POST";
+    default: return "DELETE";
+  }
 }
 
-Json pool_json(const PoolHealth& pool) {
-  Json body = Json::object();
-  body["name"] = pool.name;
-  body["status"] = std::string(status_of_pool(pool));
-  body["backends"]["total"] = pool.backends;
-  body["backends"]["usable"] = pool.usable;
-  body["sessions"] = pool.sessions;
-  return body;
-}
-
-Json store_json(const StoreHealth& store) {
-  Json body = Json::object();
-  body["kind"] = store.kind;
-  if (store.kind == "memory") return body;
-  body["status"] = store.connected ? "connected" : "unreachable";
-  body["waiting"] = store.waiting;
-  return body;
+// "POOL/BACKEND", as people write it.
+std::string target_of(const std::vector<std::string_view>& parts) {
+  std::string text;
+  for (const std::string_view part : parts) {
+    if (!text.empty()) text += '/';
+    text += percent_decoded(part).value_or(std::string(part));
+  }
+  return text;
 }
 
 }  // namespace
 
 const Admin::Endpoint Admin::endpoints[] = {
-    {"/health", &Admin::health},
-    {"/health/live", &Admin::live},
-    {"/health/ready", &Admin::ready},
-    {"/api/sessions", &Admin::sessions},
-    {"/api/cluster/status", &Admin::cluster_status},
+    {Method::get, "/health", &Admin::health, nullptr},
+    {Method::get, "/health/live", &Admin::live, nullptr},
+    {Method::get, "/health/ready", &Admin::ready, nullptr},
+    {Method::get, "/api/state", &Admin::state, nullptr},
+    {Method::get, "/api/sessions", &Admin::sessions, nullptr},
+    {Method::get, "/api/cluster/status", &Admin::cluster_status, nullptr},
+    {Method::get, "/api/cluster/nodes", &Admin::nodes, nullptr},
+    {Method::get, "/api/cluster/servers/{}/replicas", &Admin::replicas, nullptr},
+    {Method::get, "/api/cluster/sessions/{}", nullptr, &Admin::session},
+    {Method::post, "/api/backends/{}/{}/drain", &Admin::drain, nullptr, "drain"},
+    {Method::post, "/api/backends/{}/{}/activate", &Admin::activate, nullptr, "activate"},
+    {Method::post, "/api/backends/{}/{}/disable", &Admin::disable, nullptr, "disable"},
+    {Method::post, "/api/reload", nullptr, &Admin::reload, "reload"},
+    {Method::post, "/api/cluster/nodes", &Admin::register_node, nullptr, "register"},
+    {Method::post, "/api/cluster/nodes/{}/heartbeat", &Admin::heartbeat, nullptr, "heartbeat"},
+    {Method::del, "/api/cluster/nodes/{}", &Admin::remove_node, nullptr, "remove"},
 };
-
-std::string_view status_of(const HealthReport& report) {
-  const auto is_usable = [](const PoolHealth& pool) {
-    return pool.usable > 0;
-  };
-  const auto is_whole = [](const PoolHealth& pool) {
-    return status_of_pool(pool) == "healthy";
-  };
-  if (std::none_of(report.pools.begin(), report.pools.end(), is_usable)) return "unhealthy";
-  const bool whole = report.store.connected &&
-                     std::all_of(report.pools.begin(), report.pools.end(), is_whole);
-  return whole ? "healthy" : "degraded";
-}
 
 Admin::Admin(Settings settings, View view)
     : settings_(std::move(settings)),
       view_(std::move(view)) {}
 
 Task<void> Admin::handle(const wire::Request& request, wire::ReplyWriter& writer) {
-  const http::RequestHead& head = request.head;
-  auto reply = refuse(head);
-  if (!reply && head.path.starts_with(session_path)) {
-    auto answered = co_await session(head.path.substr(session_path.size()), head.query);
-    reply = std::move(answered);
+  Call call{request.head, request.body, {}};
+  const Endpoint* const endpoint = find_endpoint(call);
+  auto reply = co_await answer(endpoint, call);
+  if (endpoint != nullptr && !endpoint->command.empty()) {
+    note_command(request, *endpoint, call, reply.status);
   }
-  if (!reply) reply = (this->*find_endpoint(head.path)->answer)(head.query);
-  const auto sent = co_await writer.send(std::move(*reply));
+  const auto sent = co_await writer.send(std::move(reply));
   static_cast<void>(sent);  // the connection's own flow sees that the client has left
 }
 
-const Admin::Endpoint* Admin::find_endpoint(std::string_view path) {
-  const auto has_path = [path](const Endpoint& endpoint) {
-    return endpoint.path == path;
-  };
-  const auto* const found = std::find_if(std::begin(endpoints), std::end(endpoints), has_path);
-  return found == std::end(endpoints) ? nullptr : found;
+const Admin::Endpoint* Admin::find_endpoint(Call& call) {
+  for (const Endpoint& endpoint : endpoints) {
+    if (endpoint.method != as_asked(call.head.method)) continue;
+    auto parts = match_path(endpoint.path, call.head.path);
+    if (!parts) continue;
+    call.parts = std::move(*parts);
+    return &endpoint;
+  }
+  return nullptr;
 }
 
-std::optional<wire::Reply> Admin::refuse(const http::RequestHead& head) const {
-  if (!may_see(head)) {
+// Empty when no endpoint has the path.
+std::string Admin::allowed_methods(std::string_view path) {
+  std::string methods;
+  for (const Endpoint& endpoint : endpoints) {
+    if (!match_path(endpoint.path, path)) continue;
+    if (!methods.empty()) methods += ", ";
+    methods += name_of(endpoint.method);
+  }
+  return methods;
+}
+
+Task<wire::Reply> Admin::answer(const Endpoint* endpoint, const Call& call) {
+  if (!may_see(call.head)) {
     wire::Reply reply = error_reply(401, "unauthorized", "Authorization: Bearer TOKEN needed");
     reply.fields.emplace_back("WWW-Authenticate", "Bearer realm=\"mcplb\"");
-    return reply;
+    co_return reply;
   }
-  if (find_endpoint(head.path) == nullptr && !head.path.starts_with(session_path)) {
-    return error_reply(404, "not_found", "no such endpoint");
+  if (endpoint == nullptr) {
+    const std::string allowed = allowed_methods(call.head.path);
+    if (allowed.empty()) co_return error_reply(404, "not_found", "no such endpoint");
+    wire::Reply reply = error_reply(405, "method_not_allowed", "this endpoint wants " + allowed);
+    reply.fields.emplace_back("Allow", allowed);
+    co_return reply;
   }
-  if (head.method != http::Method::get && head.method != http::Method::head) {
-    wire::Reply reply = error_reply(405, "method_not_allowed", "this endpoint is read with GET");
-    reply.fields.emplace_back("Allow", "GET, HEAD");
-    return reply;
+  if (!endpoint->command.empty()) {
+    const std::string_view wrong = foreign_origin(call.head, !settings_.token.empty());
+    if (!wrong.empty()) co_return error_reply(403, "forbidden", wrong);
+    if (endpoint->method == Method::post && !says_json(call.head)) {
+      co_return error_reply(415, "unsupported_media_type",
+                            "commands want Content-Type: application/json");
+    }
   }
-  return std::nullopt;
+  if (endpoint->later == nullptr) co_return (this->*endpoint->answer)(call);
+  co_return co_await (this->*endpoint->later)(call);
 }
 
 bool Admin::may_see(const http::RequestHead& head) const {
@@ -115,29 +131,15 @@ bool Admin::may_see(const http::RequestHead& head) const {
   return carries_token(head.fields.get(http::Name::authorization), settings_.token);
 }
 
-wire::Reply Admin::health(std::string_view) const {
-  const HealthReport report = view_.health();
-  const std::string_view status = status_of(report);
-  Json body = Json::object();
-  body["status"] = std::string(status);
-  body["instance"] = report.instance;
-  body["version"] = report.version;
-  body["uptime_seconds"] = report.uptime_seconds;
-  body["active_sessions"] = report.active_sessions;
-  body["pools"] = Json::array();
-  for (const PoolHealth& pool : report.pools)
-    body["pools"].push_back(pool_json(pool));
-  body["store"] = store_json(report.store);
-  return json_reply(status == "unhealthy" ? 503 : 200, body);
-}
-
-// Whoever can answer is alive: a process that cannot serve anybody still need not be restarted.
-wire::Reply Admin::live(std::string_view) const {
-  return status_reply(200, "alive");
-}
-
-wire::Reply Admin::ready(std::string_view) const {
-  return view_.ready() ? status_reply(200, "ready") : status_reply(503, "not_ready");
+// The audit log. Heartbeats change nothing, and strangers may be refused any number of times.
+void Admin::note_command(const wire::Request& request, const Endpoint& endpoint, const Call& call,
+                         int status) {
+  const bool done = status < 300;
+  const bool routine = endpoint.command == "heartbeat" && done;
+  if (!done && !refused_lines_.grant(monotonic_ms())) return;
+  log::event(routine ? LogLevel::debug : LogLevel::info, "admin_command", "command",
+             endpoint.command, "target", target_of(call.parts), "result", done ? "done" : "refused",
+             "status", status, "peer", request.peer);
 }
 
 }  // namespace mcplb::admin

@@ -35,4 +35,12 @@ wire::Reply failure_reply(int status, std::string_view error) {
   return json_reply(status, body);
 }
 
+wire::Reply command_failure(int status, std::string_view error, std::string_view message) {
+  Json body = Json::object();
+  body["success"] = false;
+  body["error"] = std::string(error);
+  body["message"] = std::string(message);
+  return json_reply(status, body);
+}
+
 }  // namespace mcplb::admin

@@ -17,5 +17,7 @@ wire::Reply error_reply(int status, std::string_view error, std::string_view mes
 // Below /api/cluster/: {"success", "data"}, or {"success", "error"}.
 wire::Reply data_reply(Json data);
 wire::Reply failure_reply(int status, std::string_view error);
+// Of a command: {"success", "error", "message"}. `error` is a word for programs.
+wire::Reply command_failure(int status, std::string_view error, std::string_view message);
 
 }  // namespace mcplb::admin

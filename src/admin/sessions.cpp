@@ -52,7 +52,8 @@ Json details(const SessionAnswer& answer) {
 
 }  // namespace
 
-wire::Reply Admin::sessions(std::string_view query) const {
+wire::Reply Admin::sessions(const Call& call) const {
+  const std::string_view query = call.head.query;
   SessionsQuery asked;
   asked.pool = parameter(query, "pool");
   asked.after = parameter(query, "after");
@@ -77,15 +78,14 @@ wire::Reply Admin::sessions(std::string_view query) const {
   return json_reply(200, body);
 }
 
-// Views into the head of a request that the caller keeps.
-Task<wire::Reply> Admin::session(std::string_view id, std::string_view query) const {
-  auto decoded = percent_decoded(id);
+Task<wire::Reply> Admin::session(const Call& call) const {
+  auto decoded = percent_decoded(call.parts[0]);
   if (!decoded || decoded->empty() || decoded->size() > limits::session_id_bytes_max) {
     co_return failure_reply(400, "the path does not end in a session id");
   }
   SessionQuery asked;
   asked.id = std::move(*decoded);
-  asked.pool = parameter(query, "pool");
+  asked.pool = parameter(call.head.query, "pool");
   auto answer = co_await view_.session(std::move(asked));
   switch (answer.known) {
     case SessionAnswer::Known::memory:
@@ -98,7 +98,7 @@ Task<wire::Reply> Admin::session(std::string_view id, std::string_view query) co
 }
 
 // For tools that know this vocabulary: a node is a backend, a server is a pool.
-wire::Reply Admin::cluster_status(std::string_view) const {
+wire::Reply Admin::cluster_status(const Call&) const {
   const HealthReport report = view_.health();
   std::size_t nodes = 0;
   std::size_t active = 0;

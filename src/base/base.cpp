@@ -115,6 +115,7 @@ case Limit::farewells: return "farewells";
     case Limit::check_reply_bytes: return "check_reply_bytes";
     case Limit::dns_queries: return "dns_queries";
     case Limit::dns_records: return "dns_records";
+    case Limit::registered_nodes: return "registered_nodes";
     case Limit::backends_known: return "backends_known";
     case Limit::session_openings: return "session_openings";
     case Limit::session_journal: return "session_journal";

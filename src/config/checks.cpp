@@ -9,6 +9,7 @@
 
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/text.hpp"
+#include "mcplb/config/config.hpp"
 #include "mcplb/redis/settings.hpp"
 
 namespace mcplb::config {
@@ -314,6 +315,21 @@ std::string hash_on_text(const cluster::HashOn& hash_on) {
       return "cookie:" + hash_on.name;
   }
   return "session";
+}
+
+std::string read_backend(const std::string& id, std::string& url,
+                         cluster::BackendSettings& backend) {
+  std::string name = id;
+  std::string wrong = check_name(name);
+  if (!wrong.empty()) return "id " + wrong;
+  wrong = check_backend_url(url);
+  if (!wrong.empty()) return "url " + wrong;
+  const BackendUrl place = parse_backend_url(url);
+  backend.id = std::move(name);
+  backend.host = place.host;
+  backend.port = place.port;
+  backend.https = place.https;
+  return "";
 }
 
 }  // namespace mcplb::config

@@ -173,7 +173,10 @@ class Finisher {
 
   void finish_backends(PoolSettings& pool, const std::string& pool_path) {
     const std::string list = pool_path + ".backends";
-    if (is_empty_list(lookup(root_, list))) complain(list, list + " needs at least one backend");
+    // Where backends announce themselves, none need be known at the start.
+    if (is_empty_list(lookup(root_, list)) && !settings_.registration.enabled) {
+      complain(list, list + " needs at least one backend");
+    }
     if (pool.backends.size() > limits::backends_max) {
       complain(list, list + " has more than " + std::to_string(limits::backends_max));
     }

@@ -6,71 +6,10 @@
 #include "mcplb/base/limits.hpp"
 #include "mcplb/config/settings.hpp"
 
+#include "config/schema_rows.hpp"
+
 namespace mcplb::config {
 namespace {
-
-constexpr Row row(std::string_view path, Kind kind, const Access& access, std::string_view doc) {
-  Row made;
-  made.path = path;
-  made.kind = kind;
-  made.doc = doc;
-  made.access = access;
-  return made;
-}
-
-constexpr Row section(std::string_view path, std::string_view doc) {
-  return row(path, Kind::section, {}, doc);
-}
-
-constexpr Row list(std::string_view path, const ListAccess& elements, std::string_view doc) {
-  Row made = row(path, Kind::list, {}, doc);
-  made.list = elements;
-  return made;
-}
-
-struct Range {
-  std::int64_t min;
-  std::int64_t max;
-};
-
-constexpr Row ranged(Row made, Range range) {
-  made.min = range.min;
-  made.max = range.max;
-  return made;
-}
-
-constexpr Row duration(std::string_view path, const Access& access, Range range,
-                       std::string_view doc) {
-  return ranged(row(path, Kind::duration, access, doc), range);
-}
-
-constexpr Row size(std::string_view path, const Access& access, Range range, std::string_view doc) {
-  return ranged(row(path, Kind::size, access, doc), range);
-}
-
-constexpr Row integer(std::string_view path, const Access& access, Range range,
-                      std::string_view doc) {
-  return ranged(row(path, Kind::integer, access, doc), range);
-}
-
-constexpr Row choice(std::string_view path, const Access& access, std::span<const Choice> choices,
-                     std::string_view doc) {
-  Row made = row(path, Kind::choice, access, doc);
-  made.choices = choices;
-  return made;
-}
-
-constexpr Row boolean(std::string_view path, const Access& access, std::string_view doc) {
-  return row(path, Kind::boolean, access, doc);
-}
-
-constexpr Row text(std::string_view path, const Access& access, std::string_view doc) {
-  return row(path, Kind::text, access, doc);
-}
-
-constexpr Row texts(std::string_view path, const Access& access, std::string_view doc) {
-  return row(path, Kind::text_list, access, doc);
-}
 
 // A key whose part is not built has no field.
 constexpr Access nowhere{};
@@ -84,14 +23,14 @@ constexpr std::int64_t mib = 1024 * kib;
 constexpr Range pause{0, 24 * hour};  // zero is off
 constexpr Range wait{1, 24 * hour};   // zero would mean "at once"
 constexpr Range connecting{1, 10 * minute};
+constexpr Range node_silence{second, hour};
 constexpr Range counted{1, 100};
 
 constexpr Choice log_levels[] = {{"debug"}, {"info"}, {"warn"}, {"error"}};
 constexpr Choice log_formats[] = {{"text"}, {"json"}};
 constexpr Choice balances[] = {{"round_robin"}, {"least_connections"}, {"session_hash"}};
 constexpr Choice identities[] = {{"learned"}, {"sealed"}, {"none"}};
-constexpr Choice losses[] = {
-    {"reestablish", Built::falls_back, "not_found"}, {"not_found"}, {"reroute", Built::no}};
+constexpr Choice losses[] = {{"reestablish"}, {"not_found"}, {"reroute"}};
 constexpr Choice unknowns[] = {{"ask"}, {"not_found"}, {"forward"}};
 constexpr Choice bindings[] = {{"none"}, {"authorization"}};
 constexpr Choice health_checks[] = {{"tcp"}, {"http"}, {"mcp"}};
@@ -179,6 +118,10 @@ inline constexpr Access backend_tls =
     at<&BackendEntry::backend, &cluster::BackendSettings::tls, Field>;
 template <auto Field>
 inline constexpr Access store_tls = store<&redis::Settings::tls, Field>;
+
+using Registration = cluster::RegistrationSettings;
+template <auto Field>
+inline constexpr Access registration = at<&Settings::registration, Field>;
 
 using cluster::BackendSettings;
 using cluster::HealthSettings;
@@ -291,7 +234,8 @@ constexpr Row rows[] = {
     duration("pools[].sessions.idle_timeout", sessions<&Sessions::idle_timeout>, {1, 720 * hour},
              "A session unused for this long is forgotten. Longer than the backends' own."),
     choice("pools[].sessions.on_backend_loss", sessions<&Sessions::on_backend_loss>, losses,
-           "When the backend of a session is gone."),
+           "When the backend of a session is gone. reestablish: the session is opened again on "
+           "another. reroute: any other serves it, they share sessions."),
     choice("pools[].sessions.on_unknown", sessions<&Sessions::on_unknown>, unknowns,
            "forward: to any backend, they share sessions."),
     integer("pools[].sessions.max_per_backend", sessions<&Sessions::max_per_backend>,
@@ -335,9 +279,8 @@ constexpr Row rows[] = {
            {0, 100}),
 
     section("pools[].drain", "Backends that are being emptied."),
-    duration("pools[].drain.timeout", at<&PoolSettings::drain_timeout>, pause,
-             "After this, sessions that are left are cut.")
-        .acts_as("backends cannot be drained"),
+    duration("pools[].drain.timeout", pool<&Cluster::drain_timeout>, pause,
+             "After this, what is left is cut."),
 
     section("pools[].timeouts", "How long each step of a request may take."),
     duration("pools[].timeouts.connect", pool<&Cluster::connect_timeout>, connecting,
@@ -412,11 +355,11 @@ constexpr Row rows[] = {
         .checked(check_access_log),
 
     section("registration", "Backends that announce themselves over the admin API."),
-    boolean("registration.enabled", nowhere, "Accept them.").not_built("false"),
-    duration("registration.node_timeout", nowhere, wait, "Silent for this long: unhealthy.")
-        .not_built("15s"),
-    duration("registration.cleanup_interval", nowhere, wait, "Silent for this much more: removed.")
-        .not_built("30s"),
+    boolean("registration.enabled", registration<&Registration::enabled>, "Accept them."),
+    duration("registration.node_timeout", registration<&Registration::node_timeout>, node_silence,
+             "Silent for this long: no new sessions. Three heartbeats or more."),
+    duration("registration.cleanup_interval", registration<&Registration::cleanup_interval>,
+             node_silence, "Silent for this much more: removed."),
 
     section("tracing", "Spans over OTLP."),
     text("tracing.otlp_endpoint", nowhere, "Empty: off.").not_built(),

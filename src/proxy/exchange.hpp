@@ -65,6 +65,7 @@ class Exchange {
 
   // The tries.
   Task<Result<void>> obtain_head();
+  void report(cluster::Backend& backend, const Result<void>& got);
   Task<Result<void>> attempt(cluster::Backend& backend, bool fresh);
   Task<Result<void>> send_and_await_head();
   Task<Result<void>> read_final_head(Deadline deadline);
@@ -91,7 +92,6 @@ class Exchange {
   std::optional<LocalReply> after_move(session::MoveResult result, const char* why);
   std::optional<LocalReply> reroute();
   session::MoveQuery move_query() const;
-  bool is_alone() const;
   bool owner_drains() const;
   Outcome outcome_so_far() const;
   bool knows_no_such_event() const;
@@ -119,7 +119,9 @@ class Exchange {
   Task<RelayEnd> relay_body(const RelaySettings& settings);
   bool is_session_stream(const RelaySettings& settings) const;
   bool may_go_on(RelayEnd end, const RelaySettings& settings);
-  Task<bool> go_on_elsewhere();
+  Task<bool> go_on(RelayEnd end);
+  Task<bool> go_on_after_drain();
+  Task<bool> attach();
   void learn_result();
   Next conclude(RelayEnd end);
   Task<Next> answer(LocalReply reply);
@@ -159,6 +161,7 @@ class Exchange {
   std::optional<session::Refusal> passed_reply_;  // the client's as it is
   const char* owner_gone_ = nullptr;  // why: the session has to move before it can be served
   bool owner_may_answer_ = false;     // all the same, when it cannot move
+  bool is_streaming_ = false;         // to the client, who has the head
   bool tells_move_ = false;           // the client's reply does
   bool owner_forgot_ = false;         // the owner lives and does not know the session
   HeldContent held_;                  // of the reply, read to see what it says

@@ -16,6 +16,9 @@ using http::Name;
 // How long the body of a reply that may say "session unknown" is waited for.
 constexpr milliseconds held_reply_wait{2000};
 
+// When a stream looks again whether it can leave a backend that is drained.
+constexpr milliseconds leave_again{1000};
+
 // Answers to requests of the old backend, and news about them: another one never asked.
 bool means_only_its_owner(const mcp::Message& message) {
   return message.kind == mcp::Kind::response ||
@@ -79,16 +82,10 @@ std::optional<LocalReply> Exchange::choose_owner() {
     owner_gone_ = "owner is disabled";
   } else if (!owner->healthy()) {
     owner_gone_ = "owner fails its checks";
-  } else if (owner->mode() == cluster::Mode::draining && is_alone()) {
+  } else if (owner->mode() == cluster::Mode::draining) {
     owner_gone_ = "owner is drained";
   }
   return std::nullopt;
-}
-
-// Nothing else of the session is under way that only its owner can finish.
-bool Exchange::is_alone() const {
-  const auto session = directory().look(message_.session, context_.loop.now());
-  return session && session->in_flight + session->streams <= 1;
 }
 
 // What becomes of the session, and of the request, when the owner cannot serve it. Returns nothing
@@ -133,6 +130,7 @@ std::optional<LocalReply> Exchange::after_move(session::MoveResult result, const
     case Moved::forbidden: passed_reply_ = std::move(result.refusal); return std::nullopt;
     case Moved::no_backend: return LocalReply{Reason::no_backend, "", outcome_so_far()};
     case Moved::unavailable: return LocalReply{Reason::owner_unavailable, "", outcome_so_far()};
+    case Moved::in_use:
     case Moved::moved:
     case Moved::lost: break;
   }
@@ -168,6 +166,10 @@ session::MoveQuery Exchange::move_query() const {
   append_identity_fields(query.fields, request_.head, forwarding());
   query.from_lives = owner_drains();
   query.at_backend = backend_session_;
+  if (query.from_lives) {
+    query.requests_max = is_streaming_ ? 0 : 1;
+    if (context_.store) query.delete_after = pool_->dispatcher.view().settings.drain_timeout;
+  }
   return query;
 }
 
@@ -232,38 +234,59 @@ bool Exchange::is_session_stream(const RelaySettings& settings) const {
 bool Exchange::may_go_on(RelayEnd end, const RelaySettings& settings) {
   const bool broke = end == RelayEnd::backend_broke && ended_at_boundary_;
   if ((!broke && end != RelayEnd::left) || !is_session_stream(settings)) return false;
-  if (context_.stopping) return false;
-  release_lease();
-  owner_gone_ = nullptr;
-  if (end == RelayEnd::left) {
-    owner_gone_ = "owner is drained";
-    return true;
-  }
-  choose_owner();
-  return true;
+  return !context_.stopping;
 }
 
-// Attaches the client's stream to the new owner of its session. False: it ends here.
-Task<bool> Exchange::go_on_elsewhere() {
-  const bool may_be_back = owner_gone_ == nullptr;
-  if (may_be_back) {
+// Goes on with the client's stream: at the new owner of its session, or where it was. False: it
+// ends here.
+Task<bool> Exchange::go_on(RelayEnd end) {
+  is_streaming_ = true;
+  without_last_event_id_ = true;
+  held_ = {};
+  scratch_.client_head.clear();
+  if (end == RelayEnd::left) {
+    auto goes_on = co_await go_on_after_drain();
+    co_return goes_on;
+  }
+  release_lease();
+  owner_gone_ = nullptr;
+  choose_owner();
+  if (owner_gone_ == nullptr) {
     // Is anybody there? Who accepts connections may hold the session still.
     const milliseconds patience = pool_->dispatcher.view().settings.connect_timeout;
-    auto there = co_await pool_->dispatcher.connect(*candidates_[0], timers().in(patience));
+    cluster::Backend& owner = *candidates_[0];
+    auto there = co_await pool_->dispatcher.connect(owner, timers().in(patience));
     if (there || there.error().kind != Error::Kind::refused) co_return false;
     owner_gone_ = "owner refuses connections";
-    owner_may_answer_ = false;
   }
-  without_last_event_id_ = true;
+  owner_may_answer_ = false;
+  co_return co_await attach();
+}
+
+// The owner lives and keeps the stream for as long as the session cannot leave it.
+Task<bool> Exchange::go_on_after_drain() {
+  const std::uint32_t generation = use_.generation();
+  owner_gone_ = "owner is drained";
+  owner_may_answer_ = true;
+  auto lost = co_await leave_owner();
+  if (lost || passed_reply_) co_return false;
+  if (use_.generation() == generation) {
+    in_flight_.ask(InFlight::Wish::leave, timers().in(leave_again));
+    co_return true;
+  }
+  release_lease();
+  co_return co_await attach();
+}
+
+// Asks the session's owner for its stream. What it says goes on where the client's has stopped.
+Task<bool> Exchange::attach() {
   backend_head_.clear();
   auto lost = co_await obtain_reply();
   if (lost || passed_reply_) co_return false;
-  const http::ReplyHead& head = backend_reply();
-  if (head.status != 200 || !head.event_stream) co_return false;
   held_ = {};
   use_.becomes_stream();
-  scratch_.client_head.clear();
-  co_return true;
+  const http::ReplyHead& head = backend_reply();
+  co_return head.status == 200 && head.event_stream;
 }
 
 }  // namespace mcplb::proxy

@@ -61,6 +61,7 @@ Task<Next> Exchange::forward_reply() {
   if (settings.event_stream) {
     release(request_.body);  // streams stay open for hours
     use_.becomes_stream();
+    load_.becomes_stream();
   }
   build_client_head(framing, close);
   record_.end = {'C', 'D'};
@@ -68,7 +69,7 @@ Task<Next> Exchange::forward_reply() {
   if (framing == ClientFraming::until_close) stream_.reset_on_close(true);
   auto end = co_await relay_body(settings);
   while (may_go_on(end, settings)) {
-    auto attached = co_await go_on_elsewhere();
+    auto attached = co_await go_on(end);
     if (!attached) break;
     auto next_end = co_await relay_body(settings);
     end = next_end;

@@ -49,7 +49,8 @@ void Exchange::take_named(SessionIdentity::Named named) {
   use_ = std::move(named.use);
   tells_move_ = tells_move_ || use_.first_since_move();
   // One that has moved has another id at its owner than the one that it was opened with.
-  backend_session_ = use_.backend_session().empty() ? named.backend_session : use_.backend_session();
+  backend_session_ = use_.backend_session();
+  if (backend_session_.empty()) backend_session_ = named.backend_session;
 }
 
 // The backends know the session by the id and in the place that the client uses. A bound session

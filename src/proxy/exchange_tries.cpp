@@ -40,6 +40,7 @@ Task<Result<void>> Exchange::obtain_head() {
     ++record_.tries;
     cluster::Backend& backend = *candidates_[candidate];
     auto got = co_await attempt(backend, fresh);
+    report(backend, got);
     if (got) co_return {};
     const Retry retry = may_retry(got.error(), attempt_, licence, repeated);
     if (retry == Retry::give_up || record_.tries >= tries_max) co_return got.error();
@@ -56,6 +57,27 @@ Task<Result<void>> Exchange::obtain_head() {
     }
     fresh = true;
     repeated = repeated || !attempt_.nothing_delivered;
+  }
+}
+
+// What the try says of the backend's health. A connection that broke with nothing of the request
+// delivered had only idled for too long, and a slow tool is no illness.
+void Exchange::report(cluster::Backend& backend, const Result<void>& got) {
+  using cluster::Served;
+  if (got) {
+    const int status = backend_reply().status;
+    const bool bad = status == 502 || status == 503 || status == 504;
+    pool_->dispatcher.report(backend, bad ? Served::bad_gateway : Served::good);
+    return;
+  }
+  const Error& error = got.error();
+  const bool by_backend = error.side == Error::Side::backend;
+  const bool broke = error.kind == Error::Kind::closed || error.kind == Error::Kind::reset;
+  if (!attempt_.connected && by_backend) {
+    pool_->dispatcher.report(backend, Served::connect_failed);
+  } else if (attempt_.connected && broke && by_backend && !attempt_.reply_begun &&
+             !attempt_.nothing_delivered && backend.healthy()) {
+    pool_->dispatcher.report(backend, Served::broke_before_head);
   }
 }
 

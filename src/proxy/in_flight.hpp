@@ -26,6 +26,7 @@ class InFlight final : public ListNode {
     backend_ = &backend;
     stream_ = &stream;
     wish_ = Wish::none;
+    wanted_ = Wish::none;
     silent_since_ = no_look;
     all.push_back(*this);
   }
@@ -43,7 +44,10 @@ class InFlight final : public ListNode {
   void set_may_leave(bool may) { may_leave_ = may; }
   // Wakes the exchange at that time, to find the wish.
   void ask(Wish wish, Deadline when) {
+    // Who is given up is not asked for anything else.
+    if (wanted_ == Wish::cut) return;
     wanted_ = wish;
+    wish_ = Wish::none;
     stream_->timers().arm(alarm_, when);
   }
   // Two looks find out whether the backend was silent in between.

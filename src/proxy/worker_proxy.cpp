@@ -65,6 +65,19 @@ void Context::take_over_policy() {
   }
 }
 
+// It may have come back meanwhile: then nobody is given up.
+Task<void> give_up_who_stays_silent(Context& context, const cluster::Backend& backend,
+                                    milliseconds silence) {
+  const Deadline heard_by = context.loop.timers().in(silence);
+  co_await context.loop.timers().sleep(heard_by);
+  if (backend.healthy()) co_return;
+  const Deadline now = context.loop.timers().in(milliseconds(0));
+  context.in_flight.for_each([&](InFlight& exchange) {
+    const bool silent = exchange.backend() == &backend && exchange.silent_since_look();
+    if (silent) exchange.ask(InFlight::Wish::cut, now);
+  });
+}
+
 WorkerProxy::WorkerProxy(net::Loop& loop, const SharedState& shared)
     : context_(std::make_unique<Context>(loop, shared)) {}
 
@@ -98,6 +111,35 @@ void WorkerProxy::begin_stop(milliseconds streams_within) {
   context_->stopping = true;
   context_->idle_connections.for_each([](IdleConnection& idle) { idle.end(); });
   context_->streams.end_all(streams_within);
+}
+
+void WorkerProxy::leave(const cluster::Backend& backend, milliseconds within) {
+  net::Timers& timers = context_->loop.timers();
+  std::int64_t count = 0;
+  const auto leaves = [&backend](const InFlight& exchange) {
+    return exchange.backend() == &backend && exchange.may_leave();
+  };
+  context_->in_flight.for_each([&](InFlight& exchange) { count += leaves(exchange) ? 1 : 0; });
+  std::int64_t index = 0;
+  context_->in_flight.for_each([&](InFlight& exchange) {
+    if (!leaves(exchange)) return;
+    exchange.ask(InFlight::Wish::leave, timers.in(within * index / count));
+    ++index;
+  });
+}
+
+void WorkerProxy::give_up(const cluster::Backend& backend) {
+  const Deadline now = context_->loop.timers().in(milliseconds(0));
+  context_->in_flight.for_each([&](InFlight& exchange) {
+    if (exchange.backend() == &backend) exchange.ask(InFlight::Wish::cut, now);
+  });
+}
+
+void WorkerProxy::give_up_silent(const cluster::Backend& backend, milliseconds silence) {
+  context_->in_flight.for_each([&](InFlight& exchange) {
+    if (exchange.backend() == &backend) exchange.look();
+  });
+  context_->nursery.spawn(give_up_who_stays_silent(*context_, backend, silence));
 }
 
 void WorkerProxy::close() { context_.reset(); }

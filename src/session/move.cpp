@@ -28,7 +28,9 @@ Task<MoveResult> Mover::move(const LookupScope& scope, MoveQuery query) {
   while (!deadline.passed(timers_.now())) {
     if (moving_ < limits::session_moves_max) {
       const auto start =
-          query.directory->begin_move(query.session, query.generation, timers_.now());
+          query.directory->begin_move(query.session, query.generation, timers_.now(),
+                                      query.requests_max);
+      if (start == MoveStart::in_use) co_return MoveResult{Outcome::in_use, {}, "it is in use"};
       if (start == MoveStart::moved_already) co_return MoveResult{Outcome::moved, {}, ""};
       if (start == MoveStart::gone) co_return MoveResult{Outcome::lost, {}, "it is forgotten"};
       if (start == MoveStart::started) {

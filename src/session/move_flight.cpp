@@ -17,9 +17,16 @@ using Outcome = MoveResult::Outcome;
 
 MoveResult result_of(Outcome outcome, const char* why) { return {outcome, {}, why}; }
 
+struct Waits {
+  net::Timers& timers;
+  Deadline begin;
+};
+
 // Best effort: the server has a session timeout of its own.
 Task<void> end_session(std::unique_ptr<Connecting> own, Asker::Connector* given,
-                       cluster::Backend& backend, Deletion deletion, Deadline deadline) {
+                       cluster::Backend& backend, Deletion deletion, Waits waits) {
+  co_await waits.timers.sleep(waits.begin);
+  const Deadline deadline = waits.timers.in(limits::farewell);
   Asker::Connector& connector = given != nullptr ? *given : *own;
   auto connected = co_await connector.connect(backend, deadline);
   if (!connected) co_return;
@@ -240,7 +247,7 @@ Task<MoveResult> Mover::Flight::settle(cluster::Backend& backend, Reopened opene
   log_moved(backend);
   cluster::Backend* const from = directory().backend(query_.from);
   if (query_.from_lives && from != nullptr) {
-    say_goodbye(*from, query_.at_backend, std::move(opened.protocol));
+    say_goodbye(*from, query_.at_backend, std::move(opened.protocol), query_.delete_after);
   }
   co_return result_of(Outcome::moved, query_.from_lives ? "drain" : "owner gone");
 }
@@ -265,7 +272,7 @@ Task<MoveResult> Mover::Flight::after_lost_race(cluster::Backend& backend, Reope
 }
 
 void Mover::Flight::say_goodbye(cluster::Backend& backend, std::string session,
-                                std::string protocol) {
+                                std::string protocol, milliseconds after) {
   // Its name may come out of the store, where anybody may have written it.
   if (!mcp::is_session_id(session)) return;
   Deletion deletion;
@@ -276,7 +283,7 @@ void Mover::Flight::say_goodbye(cluster::Backend& backend, std::string session,
   deletion.lines = query_.fields;
   mover_.nursery_.spawn(end_session(std::make_unique<Connecting>(scope_.dispatcher),
                                     mover_.connector_, backend, std::move(deletion),
-                                    mover_.timers_.in(limits::farewell)));
+                                    Waits{mover_.timers_, mover_.timers_.in(after)}));
 }
 
 void Mover::Flight::count(const MoveResult& result) {
@@ -284,6 +291,7 @@ void Mover::Flight::count(const MoveResult& result) {
     case Outcome::moved: (adopted_ ? mover_.stats_.adopted : mover_.stats_.moved).add(); break;
     case Outcome::lost: mover_.stats_.lost.add(); break;
     case Outcome::forbidden: mover_.stats_.forbidden.add(); break;
+    case Outcome::in_use: break;  // never of an attempt that has begun
     case Outcome::no_backend:
     case Outcome::unavailable: mover_.stats_.unavailable.add(); break;
   }

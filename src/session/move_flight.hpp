@@ -59,7 +59,8 @@ class Mover::Flight final : public Job {
   void release();
   void count(const MoveResult& result);
   void log_moved(const cluster::Backend& to) const;
-  void say_goodbye(cluster::Backend& backend, std::string session, std::string protocol);
+  void say_goodbye(cluster::Backend& backend, std::string session, std::string protocol,
+                   milliseconds after = milliseconds(0));
   Asker::Connector& connector() {
     return mover_.connector_ != nullptr ? *mover_.connector_ : connecting_;
   }

@@ -31,11 +31,13 @@ int status_of(const Error& error) {
 class ServedConnection final : public Job, private net::Stream::Watcher {
  public:
   ServedConnection(net::Loop& loop, std::unique_ptr<net::Stream> stream,
-                   const http::Settings& settings, Handler& handler)
+                   const http::Settings& settings, Handler& handler, std::string peer)
       : loop_(loop),
         stream_(std::move(stream)),
         reader_(*stream_, settings),
-        handler_(handler) {}
+        handler_(handler) {
+    request_.peer = std::move(peer);
+  }
 
  private:
   Task<void> run() override {
@@ -144,8 +146,10 @@ Task<Result<void>> ReplyWriter::finish() {
 }
 
 std::unique_ptr<Job> serve_connection(net::Loop& loop, std::unique_ptr<net::Stream> stream,
-                                      const http::Settings& settings, Handler& handler) {
-  return std::make_unique<ServedConnection>(loop, std::move(stream), settings, handler);
+                                      const http::Settings& settings, Handler& handler,
+                                      std::string peer) {
+  return std::make_unique<ServedConnection>(loop, std::move(stream), settings, handler,
+                                            std::move(peer));
 }
 
 }  // namespace mcplb::wire

@@ -45,6 +45,42 @@ TEST_SUITE("cli_tables") {
     CHECK(sessions_table(none) == "0 of 0 sessions\n");
   }
 
+  TEST_CASE("the status is the instance, and a line for each pool") {
+    const Json answer = Json::parse(R"({"instance": "lb", "version": "1", "status": "degraded",
+      "uptime_seconds": 61, "active_sessions": 4, "store": {"kind": "redis", "status": "connected"},
+      "pools": [{"name": "p", "status": "degraded", "usable": 1, "sessions": 4, "backends": [
+        {"id": "a", "streams": 2, "in_flight": 1}, {"id": "b", "streams": 3, "in_flight": 0}]}]})");
+    CHECK(status_table(answer) ==
+          "instance  lb\nversion   1\nstatus    degraded\nup for    1m\nsessions  4\n"
+          "store     redis, connected\n\n"
+          "POOL  STATUS    USABLE  SESSIONS  STREAMS  IN-FLIGHT\n"
+          "p     degraded  1/2     4         5        1\n");
+  }
+
+  TEST_CASE("backends are a line each") {
+    const Json answer = Json::parse(R"({"pools": [{"name": "p", "backends": [
+      {"id": "a", "url": "http://h:1", "state": "up", "weight": 2, "sessions": 1, "streams": 0,
+       "in_flight": 3, "suspect": true, "since_seconds": 120, "last_check_seconds": null}]}]})");
+    CHECK(backends_table(answer) ==
+          "POOL  BACKEND  URL         STATE         WEIGHT  SESSIONS  STREAMS  IN-FLIGHT  SINCE  "
+          "CHECKED\n"
+          "p     a        http://h:1  up (suspect)  2       1         0        3          2m     "
+          "-\n");
+  }
+
+  TEST_CASE("what is left on a backend is counted, one thing in the singular") {
+    const Json some{{"sessions", 12}, {"streams", 1}, {"in_flight", 0}};
+    CHECK(left_text(some) == "12 sessions, 1 stream, 0 requests left");
+    CHECK(left_json(some) == R"({"in_flight":0,"sessions":12,"streams":1})");
+    CHECK_FALSE(is_empty(some));
+    CHECK(is_empty({{"sessions", 0}, {"streams", 0}, {"in_flight", 0}}));
+    CHECK_FALSE(is_empty({{"sessions", 0}, {"streams", 0}}));
+    const Json answer{{"data",
+                       {{"pool", "p"}, {"backend", "a"}, {"mode", "draining"}, {"sessions", 1},
+                        {"streams", 0}, {"in_flight", 0}}}};
+    CHECK(change_text(answer) == "p/a is draining: 1 session, 0 streams, 0 requests left\n");
+  }
+
   TEST_CASE("one session is a list of its facts") {
     const Json answer{{"success", true},
                       {"data", {{"session", "a"}, {"owner", "h:1"}, {"known", "memory"}}}};
@@ -57,6 +93,10 @@ TEST_SUITE("cli_tables") {
     for (const char* text : {"[]", "7", "{}", R"({"sessions": {"a": 1}})",
                              R"({"sessions": [7, null, {"session": []}], "total": "x"})"}) {
       const Json answer = Json::parse(text);
+      CHECK(status_table(answer).starts_with("instance  -\n"));
+      CHECK(backends_table(answer).starts_with("POOL"));
+      CHECK_FALSE(is_empty(answer));
+      CHECK(reload_text(answer) == "reloaded\n");
       CHECK(sessions_table(answer).find(" of ") != std::string::npos);
       CHECK_FALSE(session_table(answer).empty());
     }

@@ -5,15 +5,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "mcplb/admin/backends.hpp"
 #include "mcplb/admin/sessions.hpp"
 #include "mcplb/admin/settings.hpp"
 #include "mcplb/async/task.hpp"
+#include "mcplb/base/limits.hpp"
+#include "mcplb/base/log_budget.hpp"
+#include "mcplb/base/result.hpp"
 #include "mcplb/wire/server.hpp"
+
+namespace mcplb::cluster {
+class Registration;
+}
 
 namespace mcplb::admin {
 
@@ -46,6 +53,14 @@ struct View {
   std::function<bool()> ready;
   std::function<SessionsAnswer(const SessionsQuery&)> sessions;
   std::function<Task<SessionAnswer>(SessionQuery)> session;
+  // Every pool and all its backends, those included that are leaving.
+  std::function<std::vector<PoolView>()> pools;
+  // Asked only for a backend that pools() shows; answers with what it is then. An error when it
+  // has just left.
+  std::function<Result<BackendView>(const BackendCommand&)> change_backend;
+  std::function<Task<ReloadAnswer>()> reload;
+  // Backends that announce themselves; null when that is switched off.
+  std::function<cluster::Registration*()> registration;
 };
 
 // Lives on one loop. Outlives the connections that it serves.
@@ -56,26 +71,51 @@ class Admin final : public wire::Handler {
   Task<void> handle(const wire::Request& request, wire::ReplyWriter& writer) override;
 
  private:
+  // What an endpoint's method gets to see. Lives in handle().
+  struct Call {
+    const http::RequestHead& head;
+    std::string_view body;
+    std::vector<std::string_view> parts;  // what stands for each {} of the path, not decoded
+  };
   // One line each in the table in admin.cpp.
   struct Endpoint {
+    http::Method method;
     std::string_view path;
-    wire::Reply (Admin::*answer)(std::string_view query) const;
+    wire::Reply (Admin::*answer)(const Call& call) const;        // or
+    Task<wire::Reply> (Admin::*later)(const Call& call) const;   // for what has to wait
+    std::string_view command = "";                               // its name in the audit log
   };
   static const Endpoint endpoints[];
-  static const Endpoint* find_endpoint(std::string_view path);  // null: none has it
+  static const Endpoint* find_endpoint(Call& call);  // null: none has this path and method
+  static std::string allowed_methods(std::string_view path);
 
-  // What is answered without looking for the endpoint's content.
-  std::optional<wire::Reply> refuse(const http::RequestHead& head) const;
+  // `endpoint` may be null, `call` belongs to an ancestor.
+  Task<wire::Reply> answer(const Endpoint* endpoint, const Call& call);
   bool may_see(const http::RequestHead& head) const;
-  wire::Reply health(std::string_view query) const;
-  wire::Reply live(std::string_view query) const;
-  wire::Reply ready(std::string_view query) const;
-  wire::Reply cluster_status(std::string_view query) const;
-  wire::Reply sessions(std::string_view query) const;
-  Task<wire::Reply> session(std::string_view id, std::string_view query) const;
+  void note_command(const wire::Request& request, const Endpoint& endpoint, const Call& call,
+                    int status);
+
+  wire::Reply health(const Call& call) const;
+  wire::Reply live(const Call& call) const;
+  wire::Reply ready(const Call& call) const;
+  wire::Reply state(const Call& call) const;
+  wire::Reply sessions(const Call& call) const;
+  Task<wire::Reply> session(const Call& call) const;
+  wire::Reply cluster_status(const Call& call) const;
+  wire::Reply nodes(const Call& call) const;
+  wire::Reply replicas(const Call& call) const;
+  wire::Reply drain(const Call& call) const { return change(call, BackendMode::draining); }
+  wire::Reply activate(const Call& call) const { return change(call, BackendMode::active); }
+  wire::Reply disable(const Call& call) const { return change(call, BackendMode::disabled); }
+  wire::Reply change(const Call& call, BackendMode mode) const;
+  Task<wire::Reply> reload(const Call& call) const;
+  wire::Reply register_node(const Call& call) const;
+  wire::Reply heartbeat(const Call& call) const;
+  wire::Reply remove_node(const Call& call) const;
 
   Settings settings_;
   View view_;
+  LogBudget refused_lines_{limits::refused_command_lines_per_second};
 };
 
 // `unhealthy`: no pool has a usable backend. `degraded`: some backend is down. Else `healthy`.

@@ -146,6 +146,9 @@ inline constexpr std::size_t owned_buckets_per_look = 16 * 1024;
 inline constexpr int moves_per_request = 3;
 // What is read of a 400 or 404 before it goes on, to see whether the session is unknown.
 inline constexpr std::size_t held_reply_bytes_max = 8 * 1024;
+// How often draining backends are looked at, and the unused sessions of all that move at a time.
+inline constexpr milliseconds drain_look{250};
+inline constexpr std::size_t drain_moves_max = 16;
 // A scratch buffer that grew beyond this is not kept for the next request.
 inline constexpr std::size_t scratch_bytes_kept = 64 * 1024;
 // Finished request objects kept for reuse by one worker.
@@ -163,10 +166,26 @@ inline constexpr std::size_t backends_known_max = 16 * 1024;
 inline constexpr int reload_reasons_logged_max = 20;
 // Log lines waiting for the disk; beyond it lines are dropped and counted.
 inline constexpr std::size_t log_lines_queued_max = 64 * 1024;
+// Backends that announced themselves; what one may say of itself.
+inline constexpr std::size_t registered_nodes_max = 512;
+inline constexpr std::size_t node_id_bytes_max = 128;
+inline constexpr std::size_t node_name_bytes_max = 128;
+inline constexpr std::size_t node_url_bytes_max = 320;
+inline constexpr std::size_t node_pools_max = 16;
+// How often it is looked who has fallen silent, and how often the store is asked for the nodes that
+// other balancers know.
+inline constexpr milliseconds registration_look{250};
+inline constexpr milliseconds registration_ask{2000};
 // Connections of the admin listener, with the flows of the control loop.
 inline constexpr std::size_t admin_connections_max = 2048;
 // Sessions on one page of the admin API.
 inline constexpr std::size_t admin_page_max = 1000;
+// The body of a command to the admin API.
+inline constexpr std::size_t admin_command_bytes_max = 64 * 1024;
+// Lines about commands that were refused, a second: whoever reaches the port can cause them.
+inline constexpr int refused_command_lines_per_second = 10;
+// Pools or backends that an error message names.
+inline constexpr std::size_t named_in_message_max = 20;
 // What a command line asks of the admin API: all of the answer, and how long it may take.
 inline constexpr std::size_t admin_reply_bytes_max = 4 * 1024 * 1024;
 inline constexpr milliseconds admin_call{10'000};

@@ -48,6 +48,7 @@ enum class Limit : std::uint8_t {
   check_reply_bytes,
   dns_queries,
   dns_records,
+  registered_nodes,
   backends_known,
   session_openings,
   session_journal,

@@ -59,7 +59,7 @@ class Backend {
   void set_mode(Mode mode) { mode_.store(mode, std::memory_order_relaxed); }
 
   // May be given what no session binds to another.
-  bool usable() const { return healthy() && mode() == Mode::active; }
+  bool usable() const { return healthy() && mode() == Mode::active && !silent(); }
   // Active health says it answers. True until `fall` checks have failed.
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
   void set_healthy(bool healthy) { healthy_.store(healthy, std::memory_order_relaxed); }
@@ -71,6 +71,9 @@ class Backend {
   bool ejected(TimePoint now) const { return health_.ejected(now); }
   // What balancers share out by: the weight in tenths, less than all of it in slow start.
   std::uint32_t share() const { return weight() * health_.warmth.tenths(); }
+  // It announced itself, and has said nothing for too long.
+  bool silent() const { return silent_.load(std::memory_order_relaxed); }
+  void set_silent(bool silent) { silent_.store(silent, std::memory_order_relaxed); }
 
   // It refused a connection a moment ago: skipped while others are usable.
   bool refused_lately(TimePoint now) const {
@@ -83,6 +86,8 @@ class Backend {
 
   // Requests waiting for their reply and event streams that are open: what it is busy with.
   std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
+  // Of these, the event streams.
+  std::uint32_t streams() const { return streams_.load(std::memory_order_relaxed); }
   std::int64_t sessions() const { return sessions_.load(std::memory_order_relaxed); }
   void add_session(int count) { sessions_.fetch_add(count, std::memory_order_relaxed); }
 
@@ -104,8 +109,10 @@ class Backend {
   const net::TlsClientContext* tls_ = nullptr;  // the server's
   std::atomic<bool> healthy_{true};
   BackendHealth health_;
+  std::atomic<bool> silent_{false};
   std::atomic<TimePoint> refused_until_{0};
   std::atomic<std::uint32_t> load_{0};
+  std::atomic<std::uint32_t> streams_{0};
   std::atomic<std::int64_t> sessions_{0};
   std::atomic<std::int64_t> hint_ms_{0};     // 0: no hint seen
   std::atomic<std::int64_t> learned_ms_{0};  // 0: nothing learned
@@ -119,19 +126,30 @@ class LoadShare {
   explicit LoadShare(Backend& backend) : backend_(&backend) {
     backend_->load_.fetch_add(1, std::memory_order_relaxed);
   }
-  LoadShare(LoadShare&& other) noexcept : backend_(other.backend_) { other.backend_ = nullptr; }
+  LoadShare(LoadShare&& other) noexcept : backend_(other.backend_), stream_(other.stream_) {
+    other.backend_ = nullptr;
+  }
   LoadShare& operator=(LoadShare&& other) noexcept {
     std::swap(backend_, other.backend_);
+    std::swap(stream_, other.stream_);
     return *this;
   }
   LoadShare(const LoadShare&) = delete;
   LoadShare& operator=(const LoadShare&) = delete;
   ~LoadShare() {
-    if (backend_ != nullptr) backend_->load_.fetch_sub(1, std::memory_order_relaxed);
+    if (backend_ == nullptr) return;
+    backend_->load_.fetch_sub(1, std::memory_order_relaxed);
+    if (stream_) backend_->streams_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  // The exchange has become an event stream. Once, and only with a backend.
+  void becomes_stream() {
+    stream_ = true;
+    backend_->streams_.fetch_add(1, std::memory_order_relaxed);
   }
 
  private:
   Backend* backend_ = nullptr;
+  bool stream_ = false;
 };
 
 // Every backend that was ever configured. Owned by the server; thread-safe.

@@ -86,8 +86,17 @@ struct PoolSettings {
   HealthSettings health;
   KeepaliveSettings keepalive;
   milliseconds connect_timeout{2000};
+  milliseconds drain_timeout{30'000};  // what is left of a drained backend is cut after this
   std::vector<BackendSettings> backends;
   std::vector<DnsSettings> dns;
+};
+
+// Backends that announce themselves over the admin API.
+struct RegistrationSettings {
+  bool enabled = false;
+  // Three times the interval of their heartbeats, or more.
+  milliseconds node_timeout{15'000};      // silent for this long: no new sessions
+  milliseconds cleanup_interval{30'000};  // silent for this much more: removed
 };
 
 }  // namespace mcplb::cluster

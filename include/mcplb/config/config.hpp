@@ -77,6 +77,10 @@ struct Differences {
   std::vector<Refused> refused;
 };
 Differences differences(const Settings& running, const Settings& next);
+// A backend of which only this is known, read as in pools[].backends; `url` is brought into its
+// canonical form. "" when all is well, else what is wrong, as a sentence.
+std::string read_backend(const std::string& id, std::string& url,
+                         cluster::BackendSettings& backend);
 
 // YAML with every key, which load_text accepts again; secrets are masked as "***", and those of
 // `secrets` are refused then: nobody shall seal with asterisks.

@@ -28,7 +28,6 @@ struct PoolSettings {
   session::Settings sessions;
   proxy::ForwardSettings forward;
   std::vector<proxy::RouteSettings> routes{proxy::RouteSettings{}};
-  milliseconds drain_timeout{30'000};
 };
 
 struct Settings {
@@ -43,6 +42,7 @@ struct Settings {
   http::Settings http;
   proxy::ClientSettings client;
   LogSettings log;
+  cluster::RegistrationSettings registration;
   milliseconds shutdown_delay{0};
   milliseconds shutdown_timeout{25'000};
 };

@@ -66,6 +66,12 @@ class WorkerProxy {
   // Idle connections end now, others after their reply; event streams end at an event boundary,
   // spread over `streams_within`.
   void begin_stop(milliseconds streams_within);
+  // The backend is drained: event streams of its sessions go on elsewhere, spread over `within`.
+  void leave(const cluster::Backend& backend, milliseconds within);
+  // What still waits for the backend ends, as if the connection had broken.
+  void give_up(const cluster::Backend& backend);
+  // The same for what stays silent for another `silence`, while the backend is marked down.
+  void give_up_silent(const cluster::Backend& backend, milliseconds silence);
   // Cuts what is still open; on the worker's thread, after its loop has ended.
   void close();
 

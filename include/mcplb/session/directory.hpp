@@ -121,7 +121,8 @@ enum class MoveStart : std::uint8_t {
   started,        // the claim is the caller's, until finish_move() or abandon_move()
   in_progress,    // somebody else's
   moved_already,  // the directory knows another ownership than the caller has seen
-  gone            // no such session
+  gone,           // no such session
+  in_use          // by more requests than the caller may interrupt
 };
 
 class Directory {
@@ -180,7 +181,10 @@ class Directory {
 
   // Claims a session for being moved. The claim ends by itself, limits::session_move and a grace
   // from `now`.
-  MoveStart begin_move(std::string_view id, std::uint32_t generation_seen, TimePoint now);
+  // `requests_max`: of the session, those of the caller included. Who begins to use the session
+  // later finds it being moved.
+  MoveStart begin_move(std::string_view id, std::uint32_t generation_seen, TimePoint now,
+                       std::uint32_t requests_max = UINT32_MAX);
   // The session is the new owner's: of `now_owned` its owner, generation and backend_session count.
   // Who uses it keeps the owner that he was told. False when nothing was changed: it is gone, or of
   // that generation or a higher one already. Ends the claim.

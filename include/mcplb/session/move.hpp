@@ -32,9 +32,13 @@ struct MoveQuery {
   // Header lines of the client's request to send along (credentials, forwarding headers), each with
   // its CRLF; without the fields that a request of our own has. Used, never stored.
   std::string fields;
-  // A drain: the old owner gets a DELETE after the move, for what it calls the session.
+  // A drain: the old owner gets a DELETE after the move, for what it calls the session, unless it
+  // has more than `requests_max` requests of the session to answer. Other balancers may have some,
+  // too, so with a store the DELETE comes later.
   bool from_lives = false;
   std::string at_backend;
+  std::uint32_t requests_max = UINT32_MAX;
+  milliseconds delete_after{0};
 };
 
 struct MoveResult {
@@ -43,6 +47,7 @@ struct MoveResult {
     lost,       // it cannot be opened again: how is not known, every server is a lesser one, or it
                 // was deleted meanwhile. Forgotten here, unless its old owner lives
     forbidden,  // the new backend wants other credentials; the session is kept as it was
+    in_use,     // by requests that only its old owner can answer; it is kept
     no_backend,  // nobody else is usable now; the session is kept
     unavailable  // silence, or somebody else's attempt that did not end in time; it is kept
   };

@@ -19,7 +19,8 @@ struct Settings {
   // A session without any request or stream for this long is forgotten. Longer than the
   // backends' own session timeout.
   milliseconds idle_timeout{30 * 60 * 1000};
-  OnBackendLoss on_backend_loss = OnBackendLoss::reestablish;  // not built yet: as not_found
+  // reroute: backends that share their sessions. not_found: the client initializes again.
+  OnBackendLoss on_backend_loss = OnBackendLoss::reestablish;
   OnUnknown on_unknown = OnUnknown::ask;  // of a session that neither memory nor store knows
   int max_per_backend = 0;                                     // 0: no cap
   bool delete_on_expiry = true;  // at the owner

@@ -55,8 +55,10 @@ class Handler {
   virtual Task<void> handle(const Request& request, ReplyWriter& reply) = 0;
 };
 
-// Serves one connection until it ends: spawn it into the nursery of that loop.
+// Serves one connection until it ends: spawn it into the nursery of that loop. `peer` is who it is
+// from, for logs.
 std::unique_ptr<Job> serve_connection(net::Loop& loop, std::unique_ptr<net::Stream> stream,
-                                      const http::Settings& settings, Handler& handler);
+                                      const http::Settings& settings, Handler& handler,
+                                      std::string peer = {});
 
 }  // namespace mcplb::wire

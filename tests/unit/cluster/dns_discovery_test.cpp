@@ -20,13 +20,13 @@ namespace {
 // Says at once what the test has put there.
 class FakeDns final : public net::Dns {
  public:
-  Task<Result<net::DnsAnswer>> addresses(std::string name, Deadline deadline) override {
+  Task<Result<net::DnsAnswer>> addresses(std::string name, Deadline until) override {
     asked.push_back("addresses " + name);
-    co_return answer_by(deadline);
+    co_return answer_by(until);
   }
-  Task<Result<net::DnsAnswer>> services(std::string name, Deadline deadline) override {
+  Task<Result<net::DnsAnswer>> services(std::string name, Deadline until) override {
     asked.push_back("services " + name);
-    co_return answer_by(deadline);
+    co_return answer_by(until);
   }
 
   void say(const std::vector<std::string>& addresses) {

@@ -26,6 +26,33 @@ TEST_SUITE("config/finish") {
     }
   }
 
+  TEST_CASE("where backends register, none need be configured") {
+    const Settings settings = settings_of(
+        "pools: [{name: p}]\nregistration: {enabled: true, node_timeout: 3s}");
+    CHECK(settings.registration.enabled);
+    CHECK(settings.registration.node_timeout == milliseconds(3000));
+    CHECK(settings.registration.cleanup_interval == milliseconds(30'000));
+    CHECK(settings.pools[0].cluster.backends.empty());
+    CHECK(complaints("pools: [{name: p}]\nregistration: {enabled: false}")
+              .find("needs at least one backend") != std::string::npos);
+  }
+
+  TEST_CASE("a backend that announces itself is read like one in the file") {
+    cluster::BackendSettings backend;
+    std::string url = "HTTPS://[::1]:3000/";
+    CHECK(read_backend("a:1", url, backend) == "");
+    CHECK(url == "https://[::1]:3000");
+    CHECK(backend.id == "a:1");
+    CHECK(backend.host == "::1");
+    CHECK(backend.port == 3000);
+    CHECK(backend.https);
+    CHECK(read_backend("a/b", url, backend).starts_with("id \"a/b\" is no name"));
+    url = "http://h/path";
+    CHECK(read_backend("a", url, backend).starts_with("url \"/path\" does not belong here"));
+    url = "h:1";
+    CHECK(read_backend("a", url, backend).starts_with("url wants a URL"));
+  }
+
   TEST_CASE("sealed ids and bindings want what they need") {
     const auto pool = [](const std::string& sessions) {
       return "pools: [{backends: [{url: \"http://h:1\"}], sessions: {" + sessions + "}}]\n";

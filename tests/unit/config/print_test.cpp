@@ -37,11 +37,9 @@ pools:
     CHECK(print_effective(settings_of(one_pool)).find("token: \"\"") != std::string::npos);
   }
 
-  TEST_CASE("what falls back and what is not built is marked") {
+  TEST_CASE("what is not built is marked") {
     const std::string printed = print_effective(settings_of(one_pool));
-    CHECK(printed.find("on_backend_loss: reestablish  # reestablish is not built yet and acts as "
-                       "not_found\n") != std::string::npos);
-    CHECK(printed.find("slow_start: 0s  # not built yet\n") != std::string::npos);
+    CHECK(printed.find("tracing:  # not built yet\n") != std::string::npos);
     CHECK(printed.find("interval: 5s\n") != std::string::npos);
   }
 }

@@ -92,7 +92,7 @@ TEST_SUITE("config/reader") {
     CHECK(pool.cluster.health.timeout.count() == 500);
     CHECK(pool.cluster.health.rise == 1);
     CHECK(pool.cluster.health.fall == 5);
-    CHECK(pool.drain_timeout.count() == 60'000);
+    CHECK(pool.cluster.drain_timeout.count() == 60'000);
     CHECK(pool.cluster.connect_timeout.count() == 1000);
     CHECK(pool.forward.request_body.count() == 2000);
     CHECK(pool.forward.response_head.count() == 3000);

@@ -4,10 +4,6 @@
 namespace mcplb::config {
 namespace {
 
-std::string in_pool(std::string_view keys) {
-  return "pools: [{backends: [{url: \"http://h\"}], " + std::string(keys) + "}]\n";
-}
-
 }  // namespace
 
 TEST_SUITE("config/unbuilt") {
@@ -17,10 +13,7 @@ TEST_SUITE("config/unbuilt") {
       const char* key;
     };
     const Case cases[] = {
-        {one_pool + "registration: {enabled: true}", "registration.enabled"},
         {one_pool + "tracing: {otlp_endpoint: \"http://o:4318\"}", "tracing.otlp_endpoint"},
-        {in_pool("sessions: {on_backend_loss: reroute}"),
-         "pools[0].sessions.on_backend_loss: reroute"},
     };
     for (const Case& each : cases) {
       CAPTURE(each.text);
@@ -50,22 +43,7 @@ pools:
     CHECK(complaints(outcome) == "");
   }
 
-  TEST_CASE("defaults that fall back are told in notes") {
-    const Outcome outcome = loaded(one_pool);
-    CHECK(
-        outcome.loaded.notes ==
-        std::vector<std::string>{
-            "pools[0].sessions.on_backend_loss: reestablish is not built yet and acts as not_found",
-            "pools[0].drain.timeout: not built yet: backends cannot be drained"});
-  }
-
-  TEST_CASE("what is built has no notes") {
-    const Outcome outcome = loaded(
-        in_pool("drain: {timeout: 0s}, sessions: {on_backend_loss: not_found, on_unknown: "
-                "forward}"));
-    CHECK(complaints(outcome) == "");
-    CHECK(outcome.loaded.notes.empty());
-  }
+  TEST_CASE("no default falls back") { CHECK(loaded(one_pool).loaded.notes.empty()); }
 }
 
 }  // namespace mcplb::config

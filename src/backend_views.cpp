@@ -1,0 +1,84 @@
+#include "backend_views.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace mcplb {
+namespace {
+
+using admin::BackendMode;
+using admin::BackendState;
+using admin::BackendView;
+
+std::string url_of(const cluster::Backend& backend) {
+  const bool v6 = backend.host().find(':') != std::string::npos;
+  const std::string host = v6 ? "[" + backend.host() + "]" : backend.host();
+  return (backend.https() ? "https://" : "http://") + host + ":" + std::to_string(backend.port());
+}
+
+BackendMode mode_of(cluster::Mode mode) {
+  switch (mode) {
+    case cluster::Mode::active: break;
+    case cluster::Mode::draining: return BackendMode::draining;
+    case cluster::Mode::disabled: return BackendMode::disabled;
+  }
+  return BackendMode::active;
+}
+
+BackendState state_of(const cluster::Backend& backend) {
+  switch (backend.mode()) {
+    case cluster::Mode::active: break;
+    case cluster::Mode::draining: return BackendState::draining;
+    case cluster::Mode::disabled: return BackendState::disabled;
+  }
+  return backend.usable() ? BackendState::up : BackendState::down;
+}
+
+}  // namespace
+
+cluster::Mode wanted_mode(BackendMode mode) {
+  switch (mode) {
+    case BackendMode::active: break;
+    case BackendMode::draining: return cluster::Mode::draining;
+    case BackendMode::disabled: return cluster::Mode::disabled;
+  }
+  return cluster::Mode::active;
+}
+
+BackendView view_of(const cluster::Backend& backend) {
+  BackendView view;
+  view.id = backend.name();
+  view.url = url_of(backend);
+  view.mode = mode_of(backend.mode());
+  view.state = state_of(backend);
+  view.weight = backend.weight();
+  view.streams = backend.streams();
+  view.in_flight = std::max<std::int64_t>(0, std::int64_t{backend.load()} - view.streams);
+  view.sessions = backend.sessions();
+  return view;
+}
+
+std::vector<admin::PoolView> pool_views(const proxy::SharedState& shared,
+                                        const cluster::Registration* registration) {
+  std::vector<admin::PoolView> pools;
+  for (const auto& pool : shared.pools) {
+    admin::PoolView& view = pools.emplace_back();
+    view.name = pool->pool.name();
+    const auto members = pool->pool.view();
+    for (const cluster::Backend* backend : members->backends)
+      view.backends.push_back(view_of(*backend));
+    if (registration == nullptr) continue;
+    for (const cluster::Registration::Listed& listed : registration->nodes()) {
+      const auto found = std::find_if(
+          view.backends.begin(), view.backends.end(),
+          [&listed](const BackendView& backend) { return backend.id == listed.node.id; });
+      if (found == view.backends.end()) continue;
+      found->name = listed.node.name;
+      found->last_heartbeat_millis = listed.age.count();
+    }
+  }
+  return pools;
+}
+
+}  // namespace mcplb
