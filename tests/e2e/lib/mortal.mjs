@@ -11,7 +11,7 @@ export class MortalReplica {
     mortal.port = await refusedPort();
     mortal.id = `127.0.0.1:${mortal.port}`; // as a backend
     mortal.url = `http://${mortal.id}`;
-    mortal.deaths = []; // when each life was over, in ms
+    mortal.deaths = []; // when each life, or each time of hanging, was over, in ms
     await mortal.start();
     return mortal;
   }
@@ -34,6 +34,7 @@ export class MortalReplica {
 
   thaw() {
     this.#replica.child.signal('SIGCONT');
+    this.deaths.push(Date.now());
   }
 
   /** SIGTERM, as an operator would do after a drain. */

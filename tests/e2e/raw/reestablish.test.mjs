@@ -199,6 +199,31 @@ describe('a client whose session moved', () => {
     });
   });
 
+  test('resumes at the new owner only what that one has sent', async () => {
+    const balancer = await scene.start();
+    const { id, owner, others } = await scene.open(balancer);
+    await owner.die();
+    assertServed(await sendTo(balancer, list(id)), { by: others, id });
+    const next = newOwner(others);
+    // A server that gets an id that it never sent attaches the stream to nothing.
+    const streamFrom = (last, use) =>
+      RawClient.with(balancer.url, async (client) => {
+        client.send(streamGet(id, [['Last-Event-ID', last], ['MCP-Protocol-Version', VERSION]]));
+        const answer = await client.open({ method: 'GET' });
+        assertFromBackend(answer);
+        await use(answer);
+      });
+    await streamFrom('event-of-old', async (answer) => {
+      assert.equal(next.all('GET').at(-1).get('Last-Event-ID'), undefined);
+      const [connection] = next.sessions.get(next.onlySession).streams;
+      await connection.send(chunk(`id: event-of-new\n${event({ jsonrpc: '2.0', method: 'm' })}`));
+      await answer.body.until('event-of-new');
+    });
+    await streamFrom('event-of-new', async () => {
+      assert.equal(next.all('GET').at(-1).get('Last-Event-ID'), 'event-of-new');
+    });
+  });
+
   test('gets over its waiting GET stream what the new owner has to say', async () => {
     const balancer = await scene.start();
     const { id, owner, others } = await scene.open(balancer);
