@@ -1,8 +1,12 @@
 #include "backend_views.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
+
+#include "mcplb/base/clock.hpp"
+#include "mcplb/base/limits.hpp"
 
 namespace mcplb {
 namespace {
@@ -32,7 +36,15 @@ BackendState state_of(const cluster::Backend& backend) {
     case cluster::Mode::draining: return BackendState::draining;
     case cluster::Mode::disabled: return BackendState::disabled;
   }
-  return backend.usable() ? BackendState::up : BackendState::down;
+  if (!backend.usable()) return BackendState::down;
+  if (backend.ejected(monotonic_ms())) return BackendState::ejected;
+  const bool warm = backend.health().warmth.tenths() == cluster::Warmth::full;
+  return warm ? BackendState::up : BackendState::starting;
+}
+
+std::optional<std::int64_t> seconds_since(TimePoint when) {
+  if (when == 0) return std::nullopt;
+  return (monotonic_ms() - when) / 1000;
 }
 
 }  // namespace
@@ -56,6 +68,12 @@ BackendView view_of(const cluster::Backend& backend) {
   view.streams = backend.streams();
   view.in_flight = std::max<std::int64_t>(0, std::int64_t{backend.load()} - view.streams);
   view.sessions = backend.sessions();
+  const cluster::HealthRecord record = backend.health().record();
+  // Until the sessions have been used once more, nobody can say.
+  view.suspect = backend.health().restarted_at() > 0 &&
+                 monotonic_ms() - backend.health().restarted_at() < limits::suspect_for.count();
+  view.last_check_seconds = seconds_since(record.checked_at);
+  view.since_seconds = seconds_since(backend.healthy() ? record.up_since : record.down_since);
   return view;
 }
 

@@ -48,10 +48,12 @@ void Drains::empty(std::size_t pool, const cluster::Membership::Leaving& leaving
   const milliseconds elapsed(parts_.loop.now() - leaving.since);
   const session::OwnedCounts counts = left(pool, backend);
   const bool is_empty = counts.sessions <= 0 && counts.streams <= 0 && backend.load() == 0;
-  if (is_empty || elapsed >= timeout) {
+  if (is_empty || elapsed >= timeout + limits::drain_grace) {
     end(pool, leaving, progress);
     return;
   }
+  // What it was used for was all that held some sessions: they may move now.
+  if (elapsed >= timeout) give_up(backend, progress);
   // Half of the time, so that a stream that waits for the end of an event has the other half.
   if (!std::exchange(progress.streams_told, true)) {
     parts_.tell_workers([&backend, within = timeout / 2](proxy::WorkerProxy& worker) {
@@ -59,6 +61,11 @@ void Drains::empty(std::size_t pool, const cluster::Membership::Leaving& leaving
     });
   }
   move_unused(pool, backend, progress);
+}
+
+void Drains::give_up(const cluster::Backend& backend, Progress& progress) {
+  if (std::exchange(progress.cut, true) || backend.load() == 0) return;
+  parts_.tell_workers([&backend](proxy::WorkerProxy& worker) { worker.give_up(backend); });
 }
 
 void Drains::move_unused(std::size_t pool, cluster::Backend& backend, Progress& progress) {
@@ -94,15 +101,14 @@ void Drains::end(std::size_t pool, const cluster::Membership::Leaving& leaving,
   log::event(LogLevel::info, "backend_drained", "pool", name, "backend", backend.name(),
              "sessions_left", counts.sessions, "streams_left", counts.streams, "requests_left",
              backend.load(), "ms", parts_.loop.now() - leaving.since);
-  const bool cut = backend.load() > 0;
+  // The next request of a session that is left finds its owner gone.
+  const bool is_left = counts.sessions > 0 || counts.streams > 0 || backend.load() > 0;
   if (leaving.removed) {
     progress_.erase(backend.id());
     parts_.membership.let_go(name, backend);
-  } else if (cut || counts.sessions > 0) {
+  } else if (is_left) {
     parts_.membership.set_mode(name, backend.name(), cluster::Mode::disabled);
   }
-  if (!cut) return;
-  parts_.tell_workers([&backend](proxy::WorkerProxy& worker) { worker.give_up(backend); });
 }
 
 }  // namespace mcplb

@@ -44,12 +44,14 @@ class Drains {
     TimePoint since = 0;           // as membership says: another value is another drain
     session::OwnedMark mark;       // where the next look for its sessions begins
     bool streams_told = false;
-    bool ended = false;            // empty, or cut
+    bool cut = false;              // its time was up: what still waited for it was given up
+    bool ended = false;
     std::unordered_set<std::uint64_t> stuck;  // hashes of sessions that cannot move by themselves
   };
 
   Task<void> run();
   void look_after(std::size_t pool);
+  void give_up(const cluster::Backend& backend, Progress& progress);
   void empty(std::size_t pool, const cluster::Membership::Leaving& leaving, Progress& progress);
   void move_unused(std::size_t pool, cluster::Backend& backend, Progress& progress);
   Task<void> move(std::size_t pool, BackendId from, session::OwnedSession session);

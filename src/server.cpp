@@ -256,8 +256,8 @@ bool Server::State::listen(std::string& message) {
       }
       return false;
     }
-    log::event(LogLevel::info, "listening", "listener", listener.name, "address",
-               (*acceptor)->local_address().text());
+    log::announce("listening", "listener", listener.name, "address",
+                  (*acceptor)->local_address().text());
     acceptors.push_back(std::move(*acceptor));
   }
   return true;
@@ -280,8 +280,8 @@ bool Server::State::listen_admin(std::string& message) {
     return false;
   }
   admin_acceptor = std::move(*acceptor);
-  log::event(LogLevel::info, "listening", "listener", "admin", "address",
-             admin_acceptor->local_address().text());
+  log::announce("listening", "listener", "admin", "address",
+                admin_acceptor->local_address().text());
   return true;
 }
 

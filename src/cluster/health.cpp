@@ -138,7 +138,8 @@ class HealthChecks::Member final : public Job {
   void note_restarted(TimePoint now) {
     backend_.health().note_restarted(now);
     log::event(LogLevel::warn, "backend_restarted", "pool", backend_.pool(), "backend",
-               backend_.name(), "reason", "it does not know the session of its checks any more");
+               backend_.name(), "reason", "it does not know the session of its checks any more",
+               "sessions", "suspect");
     if (home_.events_.on_suspect) home_.events_.on_suspect(backend_);
   }
 

@@ -72,6 +72,8 @@ std::optional<LocalReply> Exchange::choose_owner() {
     passed_reply_ = plain_reply(202);
     return std::nullopt;
   }
+  // Events that the client knows are those of a former owner.
+  if (use_.generation() > 1 && !use_.streamed()) without_last_event_id_ = true;
   cluster::Backend* const owner = pool_->dispatcher.view().find(use_.owner());
   candidates_[0] = owner;
   candidate_count_ = owner == nullptr ? 0 : 1;
@@ -121,7 +123,6 @@ std::optional<LocalReply> Exchange::after_move(session::MoveResult result, const
     use_.end();
     auto lost = take_found_owner();
     if (lost) return lost;
-    without_last_event_id_ = true;
     backend_head_.clear();
     return choose_owner();
   }

@@ -39,6 +39,10 @@ std::optional<LocalReply> Exchange::find_owner() {
     needs_lookup_ = found == Found::unknown &&
                     context_.lookup.may_know(pool_->lookup_scope, may_ask_backends());
     if (needs_lookup_) return std::nullopt;
+    if (found == Found::unknown && pool_->identity.seals()) {
+      log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
+                 hashed_for_log(message_.session), "why", "no backend has the id of its owner");
+    }
     return LocalReply{Reason::session_unknown, "", {}};
   }
   needs_lookup_ = context_.store && (use_.unverified() || from_seal);

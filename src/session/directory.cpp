@@ -44,6 +44,7 @@ SessionUse::SessionUse(SessionUse&& other) noexcept
       generation_(other.generation_),
       unverified_(other.unverified_),
       first_since_move_(other.first_since_move_),
+      streamed_(other.streamed_),
       protocol_known_(other.protocol_known_),
       stream_(other.stream_),
       principal_(other.principal_),
@@ -59,6 +60,7 @@ SessionUse& SessionUse::operator=(SessionUse&& other) noexcept {
   generation_ = other.generation_;
   unverified_ = other.unverified_;
   first_since_move_ = other.first_since_move_;
+  streamed_ = other.streamed_;
   protocol_known_ = other.protocol_known_;
   stream_ = other.stream_;
   principal_ = other.principal_;
@@ -140,6 +142,7 @@ void Directory::take_facts(Entry& entry, const Facts& facts, std::uint16_t place
   }
   if (!older) {
     entry.move_untold = !added && facts.generation > entry.generation;
+    entry.streamed = entry.streamed && !entry.move_untold && !added;
     count(facts.owner, 1);
     set_owner(entry, facts);
     entry.created_s = facts.created_s;
@@ -172,6 +175,7 @@ SessionUse Directory::begin(std::size_t shard, Map::value_type& session, TimePoi
   use.protocol_known_ = entry.protocol_known;
   use.first_since_move_ = entry.move_untold;
   entry.move_untold = false;
+  use.streamed_ = entry.streamed;
   if (entry.extra != nullptr) {
     use.principal_ = entry.extra->principal;
     use.backend_session_ = entry.extra->backend_session;
@@ -202,6 +206,7 @@ void Directory::count_stream(SessionUse& use) {
   auto& [id, entry] = *static_cast<Map::value_type*>(use.entry_);
   const std::lock_guard lock(shards_[use.shard_].mutex);
   ++entry.streams;
+  if (use.generation_ == entry.generation) entry.streamed = true;
   counts(use.owner_).streams.fetch_add(1, std::memory_order_relaxed);
   use.stream_ = true;
 }

@@ -121,6 +121,7 @@ bool Directory::finish_move(std::string_view id, const Facts& now_owned) {
     entry.epoch = epoch_.load(std::memory_order_relaxed);
     entry.stored_s = 0;
     entry.move_untold = true;
+    entry.streamed = false;
     moved = true;
   });
   abandon_move(id);

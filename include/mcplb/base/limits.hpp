@@ -146,8 +146,12 @@ inline constexpr std::size_t owned_buckets_per_look = 16 * 1024;
 inline constexpr int moves_per_request = 3;
 // What is read of a 400 or 404 before it goes on, to see whether the session is unknown.
 inline constexpr std::size_t held_reply_bytes_max = 8 * 1024;
+// How long a backend is shown as one whose sessions may be gone, after it was seen to be restarted.
+inline constexpr milliseconds suspect_for{10 * 60'000};
 // How often draining backends are looked at, and the unused sessions of all that move at a time.
 inline constexpr milliseconds drain_look{250};
+// When the time of a drain is up, sessions whose requests were cut have this long to move.
+inline constexpr milliseconds drain_grace{2000};
 inline constexpr std::size_t drain_moves_max = 16;
 // A scratch buffer that grew beyond this is not kept for the next request.
 inline constexpr std::size_t scratch_bytes_kept = 64 * 1024;

@@ -84,6 +84,14 @@ void event(LogLevel level, std::string_view name, Args&&... key_values) {
   write(level, name, fields);
 }
 
+// An event at info, whatever the level: what scripts wait for.
+template <class... Args>
+void announce(std::string_view name, Args&&... key_values) {
+  LogFields fields(format());
+  detail::add_all(fields, std::forward<Args>(key_values)...);
+  write(LogLevel::info, name, fields);
+}
+
 }  // namespace log
 
 }  // namespace mcplb

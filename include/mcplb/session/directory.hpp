@@ -51,6 +51,8 @@ class SessionUse {
   std::string_view backend_session() const {
     return backend_session_ == nullptr ? std::string_view() : *backend_session_;
   }
+  // The client may know events of the present owner.
+  bool streamed() const { return streamed_; }
   // The first use since the session has moved.
   bool first_since_move() const { return first_since_move_; }
   // Of the ownership that this use was told.
@@ -66,6 +68,7 @@ class SessionUse {
   std::uint32_t generation_ = 0;
   bool unverified_ = false;
   bool first_since_move_ = false;
+  bool streamed_ = false;
   bool protocol_known_ = false;
   bool stream_ = false;
   mcp::Principal principal_;
@@ -237,6 +240,7 @@ class Directory {
     bool forgotten : 1 = false;       // dropped while in use; erased with the last use
     bool protocol_known : 1 = false;  // or not to be had: places_ is full
     bool move_untold : 1 = false;     // nobody has begun to use it since it moved
+    bool streamed : 1 = false;        // the present owner has sent events to the client
   };
   using Map = std::unordered_map<std::string, Entry, StringHash, std::equal_to<>>;
   struct Shard {

@@ -26,7 +26,6 @@ export const dialects = {
     error(-32000, 'Bad Request: Server not initialized'),
   ),
   'a 400 in plain words': () => reply(400, { body: 'Invalid session ID' }),
-  'a JSON-RPC error in a 200': withStatus(200, error(-32001, 'Session not found')),
 };
 
 const CAPABILITIES = { tools: {}, logging: {}, resources: { subscribe: true } };
