@@ -1,6 +1,5 @@
 #include "policy.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "mcplb/base/random.hpp"
@@ -24,11 +23,8 @@ proxy::Policy make_policy(const config::Settings& settings,
   if (policy.secrets.empty()) policy.secrets.push_back(own_secret);
   std::vector<proxy::Route> routes;
   for (std::size_t i = 0; i < pools.size(); ++i) {
-    const std::string& name = pools[i]->pool.name();
-    const auto configured =
-        std::find_if(settings.pools.begin(), settings.pools.end(),
-                     [&](const config::PoolSettings& each) { return each.cluster.name == name; });
-    if (configured == settings.pools.end()) {
+    const config::PoolSettings* const configured = settings.pool(pools[i]->pool.name());
+    if (configured == nullptr) {
       policy.pools.push_back(before.pools[i]);
       continue;
     }

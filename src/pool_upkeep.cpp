@@ -25,10 +25,12 @@ void PoolUpkeep::members_changed(const cluster::Pool& pool) {
   }
 }
 
-void PoolUpkeep::settings_changed() {
+void PoolUpkeep::settings_changed(const config::Settings& settings) {
   for (Kept& kept : pools_) {
     kept.checks->sync();
-    discovery_.follow(kept.pool->name(), kept.pool->view()->settings.dns);
+    const config::PoolSettings* const pool = settings.pool(kept.pool->name());
+    discovery_.follow(kept.pool->name(), pool == nullptr ? std::vector<cluster::DnsSettings>()
+                                                         : pool->cluster.dns);
   }
 }
 

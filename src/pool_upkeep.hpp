@@ -10,6 +10,7 @@
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/cluster/health.hpp"
 #include "mcplb/cluster/membership.hpp"
+#include "mcplb/config/config.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
@@ -38,8 +39,8 @@ class PoolUpkeep {
   void add(cluster::Pool& pool);
   // Members have come, gone or changed their mode. Nothing for a pool that was not added yet.
   void members_changed(const cluster::Pool& pool);
-  // The settings of any pool.
-  void settings_changed();
+  // The settings of any pool. One that is gone follows no names.
+  void settings_changed(const config::Settings& settings);
   // Checks end, with what they keep open at backends.
   void begin_stop();
   bool stopped() const;

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <utility>
 
-#include "mcplb/base/limits.hpp"
 #include "mcplb/base/log.hpp"
 
 namespace mcplb {
@@ -41,20 +40,12 @@ ReloadAnswer refused(const std::vector<config::Differences::Refused>& keys) {
   return answer;
 }
 
-// One line for each reason, up to a bound.
-void log_refusal(std::string_view reasons) {
-  for (int i = 0; i < limits::reload_reasons_logged_max && !reasons.empty(); ++i) {
-    const std::string_view reason = reasons.substr(0, reasons.find('\n'));
-    reasons.remove_prefix(std::min(reasons.size(), reason.size() + 1));
-    log::event(LogLevel::error, "reload_refused", "why", reason, "effect", "nothing has changed");
-  }
-}
-
-const config::PoolSettings* find_pool(const config::Settings& settings, const std::string& name) {
-  const auto found =
-      std::find_if(settings.pools.begin(), settings.pools.end(),
-                   [&](const config::PoolSettings& pool) { return pool.cluster.name == name; });
-  return found == settings.pools.end() ? nullptr : &*found;
+// All reasons in one line, which the log cuts when there are very many; `mcplb check` shows all.
+void log_refusal(std::string reasons) {
+  const auto lines = 1 + std::count(reasons.begin(), reasons.end(), '\n');
+  std::replace(reasons.begin(), reasons.end(), '\n', ';');
+  log::event(LogLevel::error, "reload_refused", "effect", "nothing has changed", "reasons", lines,
+             "why", reasons);
 }
 
 }  // namespace
@@ -109,7 +100,7 @@ void Reload::apply(config::Settings next) {
   for (const config::PoolSettings& pool : next.pools) apply_to_pool(pool);
   hooks_.publish(next);
   for (const config::PoolSettings& pool : targets_.running.pools) {
-    if (find_pool(next, pool.cluster.name) != nullptr) continue;
+    if (next.pool(pool.cluster.name) != nullptr) continue;
     targets_.membership.set_source(pool.cluster.name, from_file, {});
   }
   remember_gone(next);
@@ -147,10 +138,10 @@ void Reload::apply_to_pool(const config::PoolSettings& pool) {
 
 void Reload::remember_gone(const config::Settings& next) {
   std::erase_if(gone_, [&](const config::PoolSettings& pool) {
-    return find_pool(next, pool.cluster.name) != nullptr;
+    return next.pool(pool.cluster.name) != nullptr;
   });
   for (const config::PoolSettings& pool : targets_.running.pools) {
-    if (find_pool(next, pool.cluster.name) == nullptr) gone_.push_back(pool);
+    if (next.pool(pool.cluster.name) == nullptr) gone_.push_back(pool);
   }
 }
 

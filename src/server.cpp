@@ -125,7 +125,7 @@ Reload::Hooks Server::State::reload_hooks() {
   hooks.publish = [this](const config::Settings& next) {
     publish(next);
     upkeep->take_over(*shared.policy.get());
-    backends.settings_changed();
+    backends.settings_changed(next);
   };
   return hooks;
 }

@@ -92,29 +92,21 @@ class Comparison {
   }
 
   void compare_pools(const Pair& pair) {
-    const auto& running = static_cast<const Settings*>(pair.running)->pools;
-    const auto& next = static_cast<const Settings*>(pair.next)->pools;
-    for (const PoolSettings& pool : running) {
+    const Settings& running = *static_cast<const Settings*>(pair.running);
+    const Settings& next = *static_cast<const Settings*>(pair.next);
+    for (const PoolSettings& pool : running.pools) {
       const std::string path = pair.path + '[' + pool.cluster.name + ']';
-      const PoolSettings* const same = find_pool(next, pool.cluster.name);
+      const PoolSettings* const same = next.pool(pool.cluster.name);
       if (same == nullptr) {
         differences_.keys.push_back(path);
       } else {
         compare("pools[]", {path, &pool, same});
       }
     }
-    for (const PoolSettings& pool : next) {
-      if (find_pool(running, pool.cluster.name) != nullptr) continue;
+    for (const PoolSettings& pool : next.pools) {
+      if (running.pool(pool.cluster.name) != nullptr) continue;
       differences_.keys.push_back(pair.path + '[' + pool.cluster.name + ']');
     }
-  }
-
-  static const PoolSettings* find_pool(const std::vector<PoolSettings>& pools,
-                                       const std::string& name) {
-    const auto found = std::find_if(pools.begin(), pools.end(), [&](const PoolSettings& pool) {
-      return pool.cluster.name == name;
-    });
-    return found == pools.end() ? nullptr : &*found;
   }
 
   void refuse(const std::string& key, const std::string& before, const std::string& after) {

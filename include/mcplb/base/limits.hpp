@@ -162,8 +162,6 @@ inline constexpr std::size_t backends_max = 1024;
 inline constexpr std::size_t schedule_turns_max = weight_max * backends_max;
 // Backends that one process may ever know: addresses come and go, and sessions remember them.
 inline constexpr std::size_t backends_known_max = 16 * 1024;
-// Reasons why a configuration is not taken over that get a line in the log; its check shows all.
-inline constexpr int reload_reasons_logged_max = 20;
 // Log lines waiting for the disk; beyond it lines are dropped and counted.
 inline constexpr std::size_t log_lines_queued_max = 64 * 1024;
 // Backends that announced themselves; what one may say of itself.

@@ -45,6 +45,14 @@ struct Settings {
   cluster::RegistrationSettings registration;
   milliseconds shutdown_delay{0};
   milliseconds shutdown_timeout{25'000};
+
+  // Null when there is none of that name.
+  const PoolSettings* pool(const std::string& name) const {
+    for (const PoolSettings& each : pools) {
+      if (each.cluster.name == name) return &each;
+    }
+    return nullptr;
+  }
 };
 
 }  // namespace mcplb::config
