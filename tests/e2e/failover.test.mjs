@@ -1,6 +1,6 @@
 // Plain servers are killed and restarted under load: no client has to open its session again, and
 // only calls that were in flight on the killed one fail.
-//   MCPLB_FAILOVER_SECONDS=60 makes each load last longer, with longer outages (150 is the most)
+//   MCPLB_FAILOVER_SECONDS=60 makes each load last longer, with longer outages (120 is the most)
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { poolOf, startMcplb } from './lib/mcplb.mjs';
@@ -10,7 +10,7 @@ import { Traffic } from './lib/traffic.mjs';
 import { sleep, until } from './lib/wait.mjs';
 import { Redis } from './raw/lib/redis.mjs';
 
-const SECONDS = Math.min(Number(process.env.MCPLB_FAILOVER_SECONDS ?? 3), 150);
+const SECONDS = Math.min(Number(process.env.MCPLB_FAILOVER_SECONDS ?? 3), 120);
 const OUTAGE = SECONDS >= 30 ? 5_000 : 300; // ms that a killed server stays away
 const CLIENTS = process.env.MCPLB_SANITIZED === 'yes' ? 8 : 30;
 const CALL_LIMIT = 15_000; // a hanging server is seen before, and progress() waits longer

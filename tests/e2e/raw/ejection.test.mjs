@@ -6,6 +6,7 @@ import { adminJson, logText, pool, refusedPort, startBalancer, stopAll } from '.
 import { call, initialize, json, modern, post, reply } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { sendTo, VERSION } from './lib/moves.mjs';
+import { backendsOf } from './lib/operator.mjs';
 import { SILENCE, startPlainServers } from './lib/plain_servers.mjs';
 import { LIMIT, poll } from './lib/waiting.mjs';
 
@@ -102,10 +103,13 @@ describe('an mcp check', () => {
     const opened = await sendTo(balancer, post(initialize(0, VERSION)));
     assertFromBackend(opened);
     a.forget();
-    await poll(() => /suspect/.test(logText(balancer)), 'a line that says so', { limit: LONG });
-    const { json: state } = await adminJson(balancer, '/health');
-    assert.equal(state.pools[0].backends.usable, 1, 'the backend itself is well');
+    await poll(() => /backend_restarted/.test(logText(balancer)), 'a line that says so', {
+      limit: LONG,
+    });
     await poll(() => a.sessions.size === 1, 'another session for the checks', { limit: LONG });
+    const [state] = await backendsOf(balancer);
+    assert.equal(state.state, 'up', 'the backend itself is well');
+    assert.equal(state.suspect, true, 'its sessions may be gone');
   });
 });
 

@@ -7,7 +7,7 @@ import { refusedPort } from './lib/balancer.mjs';
 import { initialize, post } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { assertServed, callOf, sendTo, stage, VERSION } from './lib/moves.mjs';
-import { departed, serving } from './lib/operator.mjs';
+import { activate, departed, serving } from './lib/operator.mjs';
 import { SILENCE } from './lib/plain_servers.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { fileOf, Reloadable } from './lib/reloadable.mjs';
@@ -67,13 +67,13 @@ for (const way of WAYS) {
 
     test('weights, timeouts and the level of the log are those of the file', async () => {
       const [a, b] = scene.servers;
-      const balancer = await start(fileOf([a, b], {}, { log: { level: 'warn' } }));
-      const quiet = () => !/\binfo\b/i.test(balancer.logs().replaceAll(/.*\blistening\b.*/g, ''));
-      assert.ok(quiet(), balancer.logs());
+      const balancer = await start(fileOf([a, b]));
       const heavy = { url: a.url, name: 'a', weight: 3 };
       const timeouts = { response_head: '200ms' };
-      balancer.write(fileOf([heavy, b], { timeouts }, { log: { level: 'debug' } }));
-      await balancer.reload(way);
+      balancer.write(fileOf([heavy, b], { timeouts }, { log: { level: 'error' } }));
+      // What says that it was taken is below the new level.
+      if (way === 'SIGHUP') balancer.signal('SIGHUP');
+      else await balancer.reload(way);
       const opened = await poll(async () => {
         const counts = await openedBy(balancer, 8);
         return counts.a === 6 && counts;
@@ -84,14 +84,18 @@ for (const way of WAYS) {
       const { id } = await scene.open(balancer);
       const silent = await sendTo(balancer, callOf(id));
       assertOwnReply(silent, { status: 504, reason: 'backend_timeout', code: -31013 });
-      await poll(() => !quiet(), 'lines below the old level');
+      await activate(balancer, 'a');
+      balancer.write('pools: [\n');
+      await balancer.reload(way, false);
+      await poll(() => /reload_refused/.test(balancer.logs()), 'a line of the new level');
+      assert.doesNotMatch(balancer.logs(), /admin_command .*activate/);
     });
 
     test('a file with a mistake changes nothing, and its place is told', async () => {
       const [a, b] = scene.servers;
       const balancer = await start(fileOf([a]));
       for (const [text, place] of [
-        ['pools:\n  - name: default\n    balence: round_robin\n', /mcplb\.yaml:3:5: .*balence.*balance/],
+        [`pools:\n  - backends: [{url: "${a.url}"}]\n    balence: round_robin\n`, /mcplb\.yaml:3:5: .*balence.*balance/],
         ['pools: [\n', /mcplb\.yaml:\d+:\d+: /],
         [fileOf([b], { balance: 'at_random' }), /mcplb\.yaml:\d+:\d+: .*balance/],
       ]) {
