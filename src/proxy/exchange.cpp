@@ -201,10 +201,8 @@ LocalReply Exchange::reply_for(const Error& error) {
     return {late ? Reason::backend_timeout : Reason::backend_lost, error.what, outcome};
   }
   if (!owned()) return {Reason::no_backend, "no backend accepts connections", outcome};
-  if (error.kind != Error::Kind::refused) return {Reason::owner_unavailable, "", outcome};
-  // Nobody listens where the owner was: its process, and the session with it, is gone.
-  owner_gone_ = "owner refuses connections";
-  owner_may_answer_ = false;
+  if (!is_nobody_there(error)) return {Reason::owner_unavailable, "", outcome};
+  note_owner_refuses();
   return {};
 }
 

@@ -70,6 +70,7 @@ class Exchange {
   Task<Result<void>> send_and_await_head();
   Task<Result<void>> read_final_head(Deadline deadline);
   Task<void> prove_delivery();
+  mcp::Repeat licence() const;
   LocalReply reply_for(const Error& error);
   bool should_leave(const cluster::Backend& backend) const;
   void release_lease();
@@ -94,6 +95,8 @@ class Exchange {
   session::MoveQuery move_query() const;
   bool owner_drains() const;
   Outcome outcome_so_far() const;
+  void note_owner_refuses();
+  bool may_go_elsewhere(const Error& error) const;
   bool knows_no_such_event() const;
   bool may_say_unknown() const;
   Task<void> hold_reply();
@@ -122,6 +125,7 @@ class Exchange {
   Task<bool> go_on(RelayEnd end);
   Task<bool> go_on_after_drain();
   Task<bool> attach();
+  Task<bool> is_owner_gone();
   void learn_result();
   Next conclude(RelayEnd end);
   Task<Next> answer(LocalReply reply);

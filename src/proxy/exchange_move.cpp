@@ -19,6 +19,10 @@ constexpr milliseconds held_reply_wait{2000};
 // When a stream looks again whether it can leave a backend that is drained.
 constexpr milliseconds leave_again{1000};
 
+// How often, and how long apart, it is looked whether a process still dies.
+constexpr int dying_looks = 4;
+constexpr milliseconds dying_look{50};
+
 // Answers to requests of the old backend, and news about them: another one never asked.
 bool means_only_its_owner(const mcp::Message& message) {
   return message.kind == mcp::Kind::response ||
@@ -59,10 +63,27 @@ Task<std::optional<LocalReply>> Exchange::obtain_reply() {
     }
     if (owner_gone_ == nullptr) {
       const LocalReply reply = reply_for(head.error());
+      if (owner_gone_ == nullptr && may_go_elsewhere(head.error())) {
+        auto gone = co_await is_owner_gone();
+        if (gone) note_owner_refuses();
+      }
       if (owner_gone_ == nullptr) co_return reply;
     }
   }
   co_return lose_session("it was moved again and again", Outcome::not_sent);
+}
+
+// Nobody listens where the owner was: its process, and the session with it, is gone.
+void Exchange::note_owner_refuses() {
+  owner_gone_ = "owner refuses connections";
+  owner_may_answer_ = false;
+}
+
+// A request that broke with its owner, and would do no harm if the owner had executed it.
+bool Exchange::may_go_elsewhere(const Error& error) const {
+  const bool broke = error.kind == Error::Kind::closed || error.kind == Error::Kind::reset;
+  const bool harmless = licence() == mcp::Repeat::safe || !maybe_delivered_;
+  return owned() && attempt_.connected && !attempt_.reply_begun && broke && harmless;
 }
 
 // Whom a session that somebody owns is sent to: its owner, if he is still there.
@@ -253,15 +274,27 @@ Task<bool> Exchange::go_on(RelayEnd end) {
   owner_gone_ = nullptr;
   choose_owner();
   if (owner_gone_ == nullptr) {
-    // Is anybody there? Who accepts connections may hold the session still.
-    const milliseconds patience = pool_->dispatcher.view().settings.connect_timeout;
-    cluster::Backend& owner = *candidates_[0];
-    auto there = co_await pool_->dispatcher.connect(owner, timers().in(patience));
-    if (there || there.error().kind != Error::Kind::refused) co_return false;
-    owner_gone_ = "owner refuses connections";
+    auto gone = co_await is_owner_gone();
+    if (!gone) co_return false;
+    note_owner_refuses();
   }
   owner_may_answer_ = false;
   co_return co_await attach();
+}
+
+// Its connections broke: is nobody there any more? Who accepts connections may hold the session
+// still; but a process that is just dying accepts them for some milliseconds.
+Task<bool> Exchange::is_owner_gone() {
+  cluster::Backend& owner = *candidates_[0];
+  const milliseconds patience = pool_->dispatcher.view().settings.connect_timeout;
+  for (int look = 0; look < dying_looks; ++look) {
+    auto there = co_await pool_->dispatcher.connect(owner, timers().in(patience));
+    if (!there && is_nobody_there(there.error())) co_return true;
+    if (!there) co_return false;
+    const Deadline next = timers().in(dying_look);
+    co_await timers().sleep(next);
+  }
+  co_return false;
 }
 
 // The owner lives and keeps the stream for as long as the session cannot leave it.

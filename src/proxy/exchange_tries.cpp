@@ -11,10 +11,16 @@ namespace {
 // How long the answer to bytes that were sent into a closed connection may take to arrive.
 constexpr milliseconds proof_wait{20};
 
-mcp::Repeat licence_of(const mcp::Message& message, http::Method method) {
-  if (message.era != mcp::Era::none) return message.repeat;
+Error given_up() {
+  return {Error::Kind::reset, Error::Side::backend, 0, "the backend was marked down"};
+}
+
+}  // namespace
+
+mcp::Repeat Exchange::licence() const {
+  if (message_.era != mcp::Era::none) return message_.repeat;
   // RFC 9110 §9.2.2: idempotent methods.
-  switch (method) {
+  switch (request_.head.method) {
     case http::Method::get:
     case http::Method::head:
     case http::Method::put:
@@ -24,15 +30,8 @@ mcp::Repeat licence_of(const mcp::Message& message, http::Method method) {
   }
 }
 
-Error given_up() {
-  return {Error::Kind::reset, Error::Side::backend, 0, "the backend was marked down"};
-}
-
-}  // namespace
-
 Task<Result<void>> Exchange::obtain_head() {
   const int tries_max = 1 + pool_->forward.retries;
-  const mcp::Repeat licence = licence_of(message_, request_.head.method);
   std::size_t candidate = 0;
   bool fresh = false;
   bool repeated = false;
@@ -42,7 +41,7 @@ Task<Result<void>> Exchange::obtain_head() {
     auto got = co_await attempt(backend, fresh);
     report(backend, got);
     if (got) co_return {};
-    const Retry retry = may_retry(got.error(), attempt_, licence, repeated);
+    const Retry retry = may_retry(got.error(), attempt_, licence(), repeated);
     if (retry == Retry::give_up || record_.tries >= tries_max) co_return got.error();
     const bool leaves = retry == Retry::same_backend && should_leave(backend);
     if (leaves && owned()) {

@@ -16,6 +16,12 @@ struct Attempt {
   bool nothing_delivered = false;  // proof that the backend's system took no byte
 };
 
+// A connection attempt that failed so says that no process listens. One that is reset met a process
+// that was just ending.
+inline bool is_nobody_there(const Error& error) {
+  return error.kind == Error::Kind::refused || error.kind == Error::Kind::reset;
+}
+
 enum class Retry : std::uint8_t {
   give_up,
   same_backend,  // on a fresh connection
