@@ -59,6 +59,12 @@ void print_line(const std::string& line) {
   std::fflush(stdout);
 }
 
+// A drain whose time is up disables a backend that is not empty. What was open there has ended.
+bool is_cut(const Json& backend) {
+  return backend.value("mode", Json()) == "disabled" && backend.value("in_flight", Json()) == 0 &&
+         backend.value("streams", Json()) == 0;
+}
+
 // Says what is left, when it is not what was said last.
 class Progress {
  public:
@@ -89,6 +95,12 @@ int wait_until_empty(const AdminAccess& access, const BackendName& name, std::in
     if (backend == nullptr) return exit_fine;  // it has left
     progress.show(*backend);
     if (is_empty(*backend)) return exit_fine;
+    if (is_cut(*backend)) {
+      if (!access.json) {
+        print_line("its time is up: the sessions that are left move with their next request");
+      }
+      return exit_fine;
+    }
     if (backend->value("mode", Json()) == "active") {
       std::fprintf(stderr, "somebody has activated it meanwhile\n");
       return exit_failed;

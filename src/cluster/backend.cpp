@@ -31,6 +31,14 @@ std::string_view to_string(Mode mode) {
   return "";
 }
 
+std::string Backend::authority() const {
+  const std::string& name = tls_name();
+  std::string host = name.find(':') == std::string::npos ? name : "[" + name + "]";
+  const std::uint16_t implied = https() ? 443 : 80;
+  if (port() != implied) host += ":" + std::to_string(port());
+  return host;
+}
+
 bool Backend::is_same(const BackendSettings& settings) const {
   // A name that only a certificate would care about is none without one.
   const bool same_name = !settings.https || settings_.tls_name == settings.tls_name;

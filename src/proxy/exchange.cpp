@@ -166,7 +166,7 @@ void Exchange::build_backend_head() {
   rules.target = renamed_target(target, request_.head, message_, backend_session_, renamed);
   std::string backend_host;
   if (request_.head.authority.empty()) {
-    backend_host = candidates_[0]->host() + ":" + std::to_string(candidates_[0]->port());
+    backend_host = candidates_[0]->authority();
     rules.default_host = backend_host;
   }
   append_backend_head(backend_head_, request_.head, rules);

@@ -107,7 +107,7 @@ wire::CallRequest ping(const Round& round, const cluster::Backend& backend) {
   wire::CallRequest request;
   request.target = question.target;
   request.fields = {
-      {"Host", question.host.empty() ? own_host(backend) : question.host},
+      {"Host", question.host.empty() ? backend.authority() : question.host},
       {"Authorization", question.authorization},
       {"Accept", "application/json, text/event-stream"},
       {"Content-Type", "application/json"},

@@ -278,7 +278,7 @@ void Mover::Flight::say_goodbye(cluster::Backend& backend, std::string session,
   Deletion deletion;
   deletion.session = std::move(session);
   deletion.target = query_.target;
-  deletion.host = query_.host.empty() ? own_host(backend) : query_.host;
+  deletion.host = query_.host.empty() ? backend.authority() : query_.host;
   deletion.protocol = std::move(protocol);
   deletion.lines = query_.fields;
   mover_.nursery_.spawn(end_session(std::make_unique<Connecting>(scope_.dispatcher),

@@ -17,12 +17,6 @@ std::string random_id() {
   return id;
 }
 
-std::string own_host(const cluster::Backend& backend) {
-  const bool ip_v6 = backend.host().find(':') != std::string::npos;
-  const std::string name = ip_v6 ? "[" + backend.host() + "]" : backend.host();
-  return name + ":" + std::to_string(backend.port());
-}
-
 bool OwnReply::on_head(const wire::CallHead& head) {
   status_ = head.status;
   event_stream_ = head.event_stream;

@@ -18,9 +18,6 @@ namespace mcplb::session {
 // 128 random bits in hex.
 std::string random_id();
 
-// The Host of a request that has no client.
-std::string own_host(const cluster::Backend& backend);
-
 inline bool is_success(int status) { return status >= 200 && status < 300; }
 inline bool is_refusal(int status) { return status == 401 || status == 403; }
 

@@ -88,7 +88,7 @@ wire::CallRequest request_of(const cluster::Backend& backend, const Reopening& h
   wire::CallRequest request;
   request.target = how.target;
   request.fields = {
-      {"Host", how.host.empty() ? own_host(backend) : how.host},
+      {"Host", how.host.empty() ? backend.authority() : how.host},
       {"Accept", "application/json, text/event-stream"},
       {"Content-Type", "application/json"},
   };

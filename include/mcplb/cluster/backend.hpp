@@ -48,6 +48,8 @@ class Backend {
     return settings_.tls_name.empty() ? settings_.host : settings_.tls_name;
   }
   const net::TlsClientSettings& tls_settings() const { return settings_.tls; }
+  // The Host that a client of its URL would send; for one behind a name in DNS, with that name.
+  std::string authority() const;
   // How to meet it; null without https. Set once, before a pool has it among its members.
   const net::TlsClientContext* tls() const { return tls_; }
   void set_tls(const net::TlsClientContext* tls) { tls_ = tls; }

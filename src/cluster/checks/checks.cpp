@@ -20,15 +20,6 @@ constexpr std::array kinds{
     Kind{HealthSettings::Check::mcp, "/mcp", make_mcp_check},
 };
 
-// As a client of its URL would write it: without the port that the scheme implies.
-std::string own_host(const Backend& backend) {
-  const bool ip_v6 = backend.host().find(':') != std::string::npos;
-  std::string host = ip_v6 ? "[" + backend.host() + "]" : backend.host();
-  const std::uint16_t implied = backend.https() ? 443 : 80;
-  if (backend.port() != implied) host += ":" + std::to_string(backend.port());
-  return host;
-}
-
 }  // namespace
 
 std::unique_ptr<Check> make_check(const HealthSettings& settings, Backend& backend,
@@ -37,7 +28,7 @@ std::unique_ptr<Check> make_check(const HealthSettings& settings, Backend& backe
     if (kind.check != settings.check) continue;
     CheckTarget target{backend, connector, settings.path, settings.host};
     if (target.path.empty()) target.path = kind.default_path;
-    if (target.host.empty()) target.host = own_host(backend);
+    if (target.host.empty()) target.host = backend.authority();
     return kind.make(std::move(target));
   }
   MCPLB_ASSERT(false);

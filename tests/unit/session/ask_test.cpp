@@ -155,7 +155,7 @@ TEST_SUITE("session/ask") {
     CHECK(has_line(without, "Accept: application/json, text/event-stream"));
     CHECK(has_line(without, "Content-Type: application/json"));
     CHECK(has_line(without, "Mcp-Session-Id: s-1"));
-    CHECK(has_line(without, "Host: 127.0.0.1:80"));
+    CHECK(has_line(without, "Host: 127.0.0.1"));
     CHECK(without.find("Authorization") == std::string::npos);
     CHECK(without.find("MCP-Protocol-Version") == std::string::npos);
     const std::size_t body = without.find("\r\n\r\n") + 4;
