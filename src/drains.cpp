@@ -32,34 +32,36 @@ void Drains::look_after(std::size_t pool) {
   }
 }
 
-session::OwnedCounts Drains::left(std::size_t pool, const cluster::Backend& backend) const {
+DrainState Drains::state_of(std::size_t pool, const cluster::Membership::Leaving& leaving) const {
   const proxy::SharedPool& shared = *parts_.shared.pools[pool];
-  session::OwnedCounts counts = shared.sessions.counts_of(backend.id());
-  const session::OwnedCounts endpoints = shared.endpoint_sessions.counts_of(backend.id());
-  counts.sessions += endpoints.sessions;
-  counts.streams += endpoints.streams;
-  return counts;
+  const BackendId id = leaving.backend->id();
+  const session::OwnedCounts sessions = shared.sessions.counts_of(id);
+  const session::OwnedCounts endpoints = shared.endpoint_sessions.counts_of(id);
+  DrainState state;
+  state.elapsed = milliseconds(parts_.loop.now() - leaving.since);
+  state.timeout = shared.pool.view()->settings.drain_timeout;
+  state.sessions = sessions.sessions + endpoints.sessions;
+  state.streams = sessions.streams + endpoints.streams;
+  state.load = leaving.backend->load();
+  return state;
 }
 
 void Drains::empty(std::size_t pool, const cluster::Membership::Leaving& leaving,
                    Progress& progress) {
   cluster::Backend& backend = *leaving.backend;
-  const milliseconds timeout = parts_.shared.pools[pool]->pool.view()->settings.drain_timeout;
-  const milliseconds elapsed(parts_.loop.now() - leaving.since);
-  const session::OwnedCounts counts = left(pool, backend);
-  const bool is_empty = counts.sessions <= 0 && counts.streams <= 0 && backend.load() == 0;
-  if (is_empty || elapsed >= timeout + limits::drain_grace) {
+  const DrainState state = state_of(pool, leaving);
+  const DrainStep step = next_step(state);
+  if (step == DrainStep::end) {
     end(pool, leaving, progress);
     return;
   }
-  // What it was used for was all that held some sessions: they may move now.
-  if (elapsed >= timeout) give_up(backend, progress);
   // Half of the time, so that a stream that waits for the end of an event has the other half.
   if (!std::exchange(progress.streams_told, true)) {
-    parts_.tell_workers([&backend, within = timeout / 2](proxy::WorkerProxy& worker) {
+    parts_.tell_workers([&backend, within = state.timeout / 2](proxy::WorkerProxy& worker) {
       worker.leave(backend, within);
     });
   }
+  if (step == DrainStep::give_up) give_up(backend, progress);
   move_unused(pool, backend, progress);
 }
 
@@ -95,18 +97,17 @@ Task<void> Drains::move(std::size_t pool, BackendId from, session::OwnedSession 
 void Drains::end(std::size_t pool, const cluster::Membership::Leaving& leaving,
                  Progress& progress) {
   cluster::Backend& backend = *leaving.backend;
-  const session::OwnedCounts counts = left(pool, backend);
+  const DrainState state = state_of(pool, leaving);
   const std::string& name = parts_.shared.pools[pool]->pool.name();
   progress.ended = true;
   log::event(LogLevel::info, "backend_drained", "pool", name, "backend", backend.name(),
-             "sessions_left", counts.sessions, "streams_left", counts.streams, "requests_left",
-             backend.load(), "ms", parts_.loop.now() - leaving.since);
+             "sessions_left", state.sessions, "streams_left", state.streams, "requests_left",
+             state.load, "ms", state.elapsed.count());
   // The next request of a session that is left finds its owner gone.
-  const bool is_left = counts.sessions > 0 || counts.streams > 0 || backend.load() > 0;
   if (leaving.removed) {
     progress_.erase(backend.id());
     parts_.membership.let_go(name, backend);
-  } else if (is_left) {
+  } else if (!state.is_empty()) {
     parts_.membership.set_mode(name, backend.name(), cluster::Mode::disabled);
   }
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "drain_step.hpp"
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/async/task.hpp"
 #include "mcplb/base/ids.hpp"
@@ -56,7 +57,7 @@ class Drains {
   void move_unused(std::size_t pool, cluster::Backend& backend, Progress& progress);
   Task<void> move(std::size_t pool, BackendId from, session::OwnedSession session);
   void end(std::size_t pool, const cluster::Membership::Leaving& leaving, Progress& progress);
-  session::OwnedCounts left(std::size_t pool, const cluster::Backend& backend) const;
+  DrainState state_of(std::size_t pool, const cluster::Membership::Leaving& leaving) const;
 
   const Parts parts_;
   std::map<BackendId, Progress> progress_;

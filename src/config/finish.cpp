@@ -266,35 +266,6 @@ class Finisher {
   Seen pool_names_;
 };
 
-// Collects the notes of every row in every element of every list.
-class Notes {
- public:
-  void visit(std::string_view path, const std::string& shown, const void* scope) {
-    for (const Row* row : children(path)) {
-      const std::string key = joined_path(shown, row->key());
-      if (row->is_leaf()) {
-        const std::string note = fallback_note(*row, value_in(*row, scope));
-        if (!note.empty()) notes_.push_back(std::string(key).append(": ").append(note));
-      } else if (row->kind == Kind::section) {
-        visit(row->path, key, scope);
-      } else {
-        visit_list(*row, key, scope);
-      }
-    }
-  }
-  std::vector<std::string> take() { return std::move(notes_); }
-
- private:
-  void visit_list(const Row& row, const std::string& shown, const void* scope) {
-    const std::size_t size = row.list.size(scope);
-    for (std::size_t i = 0; i < size; ++i) {
-      visit(row.path, at_index(shown, i), row.list.const_at(scope, i));
-    }
-  }
-
-  std::vector<std::string> notes_;
-};
-
 }  // namespace
 
 void finish_settings(const Node& root, Settings& settings, Report& report) {
@@ -302,9 +273,7 @@ void finish_settings(const Node& root, Settings& settings, Report& report) {
 }
 
 std::vector<std::string> notes_on(const Settings& settings) {
-  Notes visitor;
-  visitor.visit("", "", &settings);
-  std::vector<std::string> notes = visitor.take();
+  std::vector<std::string> notes;
   for (std::size_t i = 0; i < settings.pools.size(); ++i) {
     const session::Settings& sessions = settings.pools[i].sessions;
     const std::string path = at_index("pools", i) + ".sessions";

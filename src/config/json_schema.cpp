@@ -77,10 +77,7 @@ std::string description_of(const Row& row) {
   std::string out(row.doc);
   const std::string range = range_text(row);
   if (!range.empty()) out += " Range: " + range + '.';
-  if (row.built == Built::no) out += " Not built yet.";
-  if (row.built == Built::falls_back) out += " Not built yet: " + std::string(row.note) + '.';
-  const std::string choices = unbuilt_choices_text(row);
-  if (!choices.empty()) out += ' ' + choices;
+  if (!row.built) out += " Not built yet.";
   if (needs_restart(row)) out += ' ' + std::string(restart_note(row));
   return out;
 }

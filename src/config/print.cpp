@@ -76,7 +76,7 @@ std::string yaml_value(const Row& row, const Value& value) {
 
 // Whether anything at or below the row is built.
 bool is_built(const Row& row) {
-  if (row.is_leaf()) return row.built != Built::no;
+  if (row.is_leaf()) return row.built;
   const std::vector<const Row*> inside = children(row.path);
   return std::any_of(inside.begin(), inside.end(), [](const Row* each) { return is_built(*each); });
 }
@@ -86,9 +86,6 @@ std::string documentation(const Row& row) {
   std::string out = choices_text(row, " | ");
   if (!out.empty()) out += ". ";
   out += row.doc;
-  const std::string choices = unbuilt_choices_text(row);
-  if (!choices.empty()) out += ' ' + choices;
-  if (row.built == Built::falls_back) out += " Not built yet: " + std::string(row.note) + '.';
   if (needs_restart(row)) out += ' ' + std::string(restart_note(row));
   return out;
 }
@@ -148,20 +145,19 @@ class Printer {
   void print_leaf(const Row& row, const void* scope, std::size_t indent) {
     const Value value = value_in(row, scope);
     const std::string line = std::string(row.key()) + ": " + yaml_value(row, value);
-    add_line(indent, line, row, documented_ ? "" : fallback_note(row, value));
+    add_line(indent, line, row);
   }
 
-  std::string comment_on(const Row& row, std::string_view note) const {
+  std::string comment_on(const Row& row) const {
     // Keys of a part that is missing as a whole do not repeat it.
     const bool missing = !in_unbuilt_ && !is_built(row);
-    if (!documented_) return missing ? "not built yet" : std::string(note);
+    if (!documented_) return missing ? "not built yet" : "";
     return documentation(row) + (missing ? " Not built yet." : "");
   }
 
   // One line of a key, with its comment behind it or, when that gets too long, above it.
-  void add_line(std::size_t indent, const std::string& line, const Row& row,
-                std::string_view note = "") {
-    const std::string comment = comment_on(row, note);
+  void add_line(std::size_t indent, const std::string& line, const Row& row) {
+    const std::string comment = comment_on(row);
     std::string start(indent, ' ');
     if (documented_ && row.parent().empty()) out_ += '\n';
     const bool above = start.size() + line.size() + comment.size() + 4 > columns_max;

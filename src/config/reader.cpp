@@ -94,7 +94,7 @@ class Reader {
 
   void read_leaf(const Node& node, const Row& row, const std::string& shown, void* scope) {
     // An empty text asks for nothing, and of what is not built nothing is all we can do.
-    if (row.built == Built::no && node.kind == Node::Kind::scalar && node.text.empty()) return;
+    if (!row.built && node.kind == Node::Kind::scalar && node.text.empty()) return;
     auto value = value_of(node, row, shown);
     if (value) store(node, row, {shown, scope}, *value);
   }
@@ -104,10 +104,8 @@ class Reader {
     void* scope;
   };
   void store(const Node& node, const Row& row, Target target, const Value& value) {
-    const Missing missing = missing_feature(row, value);
-    if (missing.missing) {
-      const std::string what = missing.what.empty() ? "" : ": " + std::string(missing.what);
-      report_.add(node.place, target.shown + what + " is not built yet in this version");
+    if (asks_for_missing(row, value)) {
+      report_.add(node.place, target.shown + " is not built yet in this version");
     } else if (row.access) {
       row.access.set(target.scope, value);
     }

@@ -26,17 +26,9 @@ enum class Kind : std::uint8_t {
   text_list
 };
 
-enum class Built : std::uint8_t {
-  yes,
-  no,         // refused when it asks for something
-  falls_back  // accepted, acts as another value does; a note says so
-};
-
 // One value of a choice. Choices stand in the order of their enumeration.
 struct Choice {
   std::string_view name;
-  Built built = Built::yes;
-  std::string_view acts_as = "";
 };
 
 struct Row {
@@ -50,9 +42,8 @@ struct Row {
   std::span<const Choice> choices;  // of Kind::choice
   Check check = nullptr;            // of texts, and of each text in a list
   std::string_view fixed = "";      // the default, as text, of a key without a field
-  Built built = Built::yes;
-  std::string_view note = "";  // what happens instead, for Built::falls_back
-  bool secret = false;         // never shown
+  bool built = true;    // else it is refused when it asks for something
+  bool secret = false;  // never shown
 
   constexpr Row checked(Check by) const {
     Row row = *this;
@@ -61,14 +52,8 @@ struct Row {
   }
   constexpr Row not_built(std::string_view default_text = "") const {
     Row row = *this;
-    row.built = Built::no;
+    row.built = false;
     row.fixed = default_text;
-    return row;
-  }
-  constexpr Row acts_as(std::string_view what) const {
-    Row row = *this;
-    row.built = Built::falls_back;
-    row.note = what;
     return row;
   }
   constexpr Row kept_secret() const {
@@ -105,7 +90,5 @@ Value value_in(const Row& row, const void* scope);
 bool needs_restart(const Row& row);
 // Whether the row's value is the same in both scopes, what is never shown included.
 bool same_value(const Row& row, const void* scope, const void* other);
-// The sentence for the notes when the row's value acts differently for now, else "".
-std::string fallback_note(const Row& row, const Value& value);
 
 }  // namespace mcplb::config

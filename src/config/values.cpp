@@ -181,16 +181,6 @@ std::string choices_text(const Row& row, std::string_view separator) {
   return out;
 }
 
-std::string unbuilt_choices_text(const Row& row) {
-  std::string out;
-  for (const Choice& choice : row.choices) {
-    if (choice.built == Built::yes) continue;
-    out += join({out.empty() ? "Not built yet: " : ", ", choice.name});
-    if (!choice.acts_as.empty()) out += join({" (acts as ", choice.acts_as, ")"});
-  }
-  return out.empty() ? out : out + '.';
-}
-
 Value value_in(const Row& row, const void* scope) {
   if (row.access) return row.access.get(scope);
   if (row.kind == Kind::text_list) return std::vector<std::string>();
@@ -216,29 +206,13 @@ bool asks_for_something(const Value& value) {
   return !std::get<std::vector<std::string>>(value).empty();
 }
 
-const Choice* chosen(const Row& row, const Value& value) {
-  if (row.kind != Kind::choice) return nullptr;
-  return &row.choices[static_cast<std::size_t>(std::get<std::int64_t>(value))];
-}
-
 }  // namespace
 
-std::string fallback_note(const Row& row, const Value& value) {
-  const Choice* choice = chosen(row, value);
-  if (choice != nullptr && choice->built == Built::falls_back) {
-    return join({choice->name, " is not built yet and acts as ", choice->acts_as});
-  }
-  if (row.built != Built::falls_back || !asks_for_something(value)) return "";
-  return join({"not built yet: ", row.note});
-}
-
-Missing missing_feature(const Row& row, const Value& value) {
-  const Choice* choice = chosen(row, value);
-  if (choice != nullptr && choice->built == Built::no) return {true, choice->name};
-  if (row.built != Built::no || !asks_for_something(value)) return {};
+bool asks_for_missing(const Row& row, const Value& value) {
+  if (row.built || !asks_for_something(value)) return false;
   const ParsedValue fixed = row.access ? ParsedValue{} : parse_value(row, std::string(row.fixed));
   const bool is_default = row.kind != Kind::text_list && !row.access && value == fixed.value;
-  return {!is_default, ""};
+  return !is_default;
 }
 
 }  // namespace mcplb::config

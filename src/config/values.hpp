@@ -22,15 +22,9 @@ std::string value_text(const Row& row, const Value& value);
 std::string range_text(const Row& row);
 // The names of the choices, joined.
 std::string choices_text(const Row& row, std::string_view separator);
-// "Not built yet: http, mcp." for the choices that are missing, what falls back named; or "".
-std::string unbuilt_choices_text(const Row& row);
 // What a row that needs a restart says about it.
 std::string_view restart_note(const Row& row);
-// Whether the value is built, and if not, what of it is missing ("" or "sealed").
-struct Missing {
-  bool missing = false;
-  std::string_view what;
-};
-Missing missing_feature(const Row& row, const Value& value);
+// Whether the value asks for a part that is not built.
+bool asks_for_missing(const Row& row, const Value& value);
 
 }  // namespace mcplb::config

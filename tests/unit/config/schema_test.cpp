@@ -25,7 +25,7 @@ TEST_SUITE("config/schema") {
     for (const Row& row : schema()) {
       if (!row.is_leaf() || row.access || row.kind == Kind::text_list) continue;
       CAPTURE(row.path);
-      CHECK(row.built == Built::no);
+      CHECK_FALSE(row.built);
       const bool empty = row.kind == Kind::text && row.fixed.empty();
       if (!empty) CHECK(parse_value(row, std::string(row.fixed)).wrong == "");
     }
