@@ -74,7 +74,6 @@ Task<session::MoveResult> SessionUpkeep::move_away(std::size_t pool, BackendId f
   query.from = from;
   query.from_lives = true;
   query.requests_max = 0;
-  if (link_) query.delete_after = kept.dispatcher.view().settings.drain_timeout;
   if (known) {
     query.target = known->facts.place.path;
     query.host = known->facts.place.host;

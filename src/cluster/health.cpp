@@ -34,8 +34,8 @@ class DirectConnector final : public CheckConnector {
     auto stream =
         co_await net::connect_host(loop_, resolver_, backend.host(), backend.port(), deadline);
     if (!stream || backend.tls() == nullptr) co_return stream;
-    co_return co_await net::tls_connect(loop_, *std::move(stream), *backend.tls(), backend.host(),
-                                        deadline);
+    co_return co_await net::tls_connect(loop_, *std::move(stream), *backend.tls(),
+                                        backend.tls_name(), deadline);
   }
 
  private:

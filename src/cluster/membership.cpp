@@ -82,10 +82,12 @@ void Membership::rebuild(Kept& kept) {
   for (Backend* backend : named) {
     const auto leaving = std::find_if(kept.leaving.begin(), kept.leaving.end(),
                                       [&](const Leaving& each) { return each.backend == backend; });
-    // It is named again: whoever asked for its removal takes it back. A drain by command stays.
+    // It is named again: whoever asked for its removal takes it back. What the operator wanted of
+    // it before holds.
     if (leaving != kept.leaving.end() && leaving->removed) {
-      backend->set_mode(Mode::active);
-      kept.leaving.erase(leaving);
+      backend->set_mode(leaving->before);
+      leaving->removed = false;
+      if (leaving->before != Mode::draining) kept.leaving.erase(leaving);
       say("backend_returned", *kept.pool, *backend, "it is named again");
     }
     if (contains(view.backends, backend)) continue;
@@ -110,8 +112,9 @@ void Membership::note_leaving(Kept& kept, Backend& backend, bool removed) {
     known->removed = known->removed || removed;
     return;
   }
+  const Mode before = removed ? backend.mode() : Mode::draining;
   backend.set_mode(Mode::draining);
-  kept.leaving.push_back({&backend, monotonic_ms(), removed});
+  kept.leaving.push_back({&backend, monotonic_ms(), removed, before});
   say("backend_draining", *kept.pool, backend, removed ? "nobody names it any more" : "command");
 }
 

@@ -168,6 +168,8 @@ class Exchange {
   bool is_streaming_ = false;         // to the client, who has the head
   bool tells_move_ = false;           // the client's reply does
   bool owner_forgot_ = false;         // the owner lives and does not know the session
+  bool was_unknown_ = false;          // an owner has said so already
+  bool given_up_ = false;             // by the last try, because its backend is cut off
   HeldContent held_;                  // of the reply, read to see what it says
   bool ended_at_boundary_ = false;    // the event stream that was relayed last
   bool without_last_event_id_ = false;  // a new owner cannot know it

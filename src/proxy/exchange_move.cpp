@@ -144,6 +144,7 @@ std::optional<LocalReply> Exchange::after_move(session::MoveResult result, const
     use_.end();
     auto lost = take_found_owner();
     if (lost) return lost;
+    owner_forgot_ = false;
     backend_head_.clear();
     return choose_owner();
   }
@@ -151,8 +152,8 @@ std::optional<LocalReply> Exchange::after_move(session::MoveResult result, const
   switch (result.outcome) {
     case Moved::forbidden: passed_reply_ = std::move(result.refusal); return std::nullopt;
     case Moved::no_backend: return LocalReply{Reason::no_backend, "", outcome_so_far()};
-    case Moved::unavailable: return LocalReply{Reason::owner_unavailable, "", outcome_so_far()};
     case Moved::in_use:
+    case Moved::unavailable: return LocalReply{Reason::owner_unavailable, "", outcome_so_far()};
     case Moved::moved:
     case Moved::lost: break;
   }
@@ -167,6 +168,7 @@ bool Exchange::owner_drains() const {
 std::optional<LocalReply> Exchange::reroute() {
   use_.end();
   directory().forget(message_.session);
+  backend_session_ = message_.session;
   learn_if_served_ = true;
   candidate_count_ = 0;
   backend_head_.clear();
@@ -186,12 +188,9 @@ session::MoveQuery Exchange::move_query() const {
   query.target = backend_target(*route_, request_.head.target, stripped);
   query.host = request_.head.authority;
   append_identity_fields(query.fields, request_.head, forwarding());
-  query.from_lives = owner_drains();
+  query.from_lives = owner_drains() && owner_may_answer_;
   query.at_backend = backend_session_;
-  if (query.from_lives) {
-    query.requests_max = is_streaming_ ? 0 : 1;
-    if (context_.store) query.delete_after = pool_->dispatcher.view().settings.drain_timeout;
-  }
+  if (query.from_lives) query.requests_max = is_streaming_ ? 0 : 1;
   return query;
 }
 
@@ -206,11 +205,12 @@ bool Exchange::knows_no_such_event() const {
          request_.head.fields.has(Name::last_event_id);
 }
 
-// A reply to a request in a session, that may mean that its owner does not hold the session.
+// A reply to a request in a session, and the first such one, that may mean that its owner does not
+// hold the session. A second one would mean something else.
 bool Exchange::may_say_unknown() const {
   const int status = backend_reply().status;
   return (status == 400 || status == 404) && owned() && !message_.endpoint_session &&
-         message_.era == mcp::Era::legacy && message_.kind != mcp::Kind::del &&
+         message_.era == mcp::Era::legacy && message_.kind != mcp::Kind::del && !was_unknown_ &&
          pool_->session.on_backend_loss != session::OnBackendLoss::not_found;
 }
 
@@ -237,6 +237,7 @@ Task<void> Exchange::hold_reply() {
       head.status, head.fields.get(Name::content_type), held_.content);
   if (!unknown) co_return;
   // It was not executed, so it may be sent again, whatever it is.
+  was_unknown_ = true;
   owner_gone_ = "owner does not know it";
   owner_forgot_ = true;
   owner_may_answer_ = false;
@@ -273,7 +274,8 @@ Task<bool> Exchange::go_on(RelayEnd end) {
   release_lease();
   owner_gone_ = nullptr;
   choose_owner();
-  if (owner_gone_ == nullptr) {
+  // One that is drained is well, as far as is known.
+  if (owner_gone_ == nullptr || (owner_drains() && candidates_[0]->healthy())) {
     auto gone = co_await is_owner_gone();
     if (!gone) co_return false;
     note_owner_refuses();
@@ -300,11 +302,17 @@ Task<bool> Exchange::is_owner_gone() {
 // The owner lives and keeps the stream for as long as the session cannot leave it.
 Task<bool> Exchange::go_on_after_drain() {
   const std::uint32_t generation = use_.generation();
+  const BackendId owner = use_.owner();
+  if (candidates_[0]->mode() == cluster::Mode::active) {
+    in_flight_.stay();
+    co_return true;
+  }
   owner_gone_ = "owner is drained";
   owner_may_answer_ = true;
   auto lost = co_await leave_owner();
   if (lost || passed_reply_) co_return false;
-  if (use_.generation() == generation) {
+  if (in_flight_.wish() == InFlight::Wish::cut) co_return false;
+  if (use_.generation() == generation && use_.owner() == owner) {
     in_flight_.ask(InFlight::Wish::leave, timers().in(leave_again));
     co_return true;
   }
@@ -319,6 +327,7 @@ Task<bool> Exchange::attach() {
   if (lost || passed_reply_) co_return false;
   held_ = {};
   use_.becomes_stream();
+  load_.becomes_stream();
   const http::ReplyHead& head = backend_reply();
   co_return head.status == 200 && head.event_stream;
 }

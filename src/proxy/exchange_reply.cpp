@@ -60,7 +60,8 @@ Task<Next> Exchange::forward_reply() {
   const RelaySettings settings = relay_settings(framing);
   if (settings.event_stream) {
     release(request_.body);  // streams stay open for hours
-    use_.becomes_stream();
+    // The answer to a request is owed on its own stream, however long that is open.
+    message_.kind == mcp::Kind::stream ? use_.becomes_stream() : use_.sends_events();
     load_.becomes_stream();
   }
   build_client_head(framing, close);
@@ -121,12 +122,12 @@ Next Exchange::conclude(RelayEnd end) {
         lease_.keep();
       }
       return Next::reuse;
-    case RelayEnd::left:
     case RelayEnd::stopped:
       record_.end = {'P', 'D'};
       stream_.reset_on_close(false);
       return Next::close;
     case RelayEnd::client_gone: record_.end = {'C', 'D'}; return Next::abort;
+    case RelayEnd::left:
     case RelayEnd::backend_broke:
     case RelayEnd::not_begun: break;
   }

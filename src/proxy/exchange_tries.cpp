@@ -12,7 +12,7 @@ namespace {
 constexpr milliseconds proof_wait{20};
 
 Error given_up() {
-  return {Error::Kind::reset, Error::Side::backend, 0, "the backend was marked down"};
+  return {Error::Kind::reset, Error::Side::backend, 0, "the backend was given up"};
 }
 
 }  // namespace
@@ -45,7 +45,7 @@ Task<Result<void>> Exchange::obtain_head() {
     if (retry == Retry::give_up || record_.tries >= tries_max) co_return got.error();
     const bool leaves = retry == Retry::same_backend && should_leave(backend);
     if (leaves && owned()) {
-      owner_gone_ = "owner is marked down";
+      owner_gone_ = "owner was given up";
       owner_may_answer_ = false;
       co_return got.error();
     }
@@ -83,6 +83,7 @@ void Exchange::report(cluster::Backend& backend, const Result<void>& got) {
 Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
   backend_ = &backend;
   attempt_ = Attempt{};
+  given_up_ = false;
   record_.end = {'C', 'C'};  // unless something better is known: the client left
   load_ = cluster::LoadShare(backend);
   if (!fresh) lease_ = pool_->dispatcher.take_idle(backend);
@@ -98,6 +99,7 @@ Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
   written_before_ = lease_->stream->bytes_written();
   auto got = co_await send_and_await_head();
   if (got) co_return {};
+  given_up_ = in_flight_.wish() == InFlight::Wish::cut;
   attempt_.reply_begun = lease_->replies.has_begun();
   co_await prove_delivery();
   maybe_delivered_ = maybe_delivered_ || !attempt_.nothing_delivered;
@@ -107,7 +109,7 @@ Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
 
 // Not to be tried again: it has been given up meanwhile.
 bool Exchange::should_leave(const cluster::Backend& backend) const {
-  return !backend.healthy() || backend.mode() == cluster::Mode::disabled;
+  return given_up_ || !backend.healthy() || backend.mode() == cluster::Mode::disabled;
 }
 
 void Exchange::release_lease() {

@@ -32,8 +32,7 @@ class InFlight final : public ListNode {
   }
   void end() {
     unlink();
-    alarm_.disarm();
-    wish_ = Wish::none;
+    stay();
     may_leave_ = false;
   }
 
@@ -42,6 +41,12 @@ class InFlight final : public ListNode {
   // It relays an event stream that may go on elsewhere.
   bool may_leave() const { return may_leave_; }
   void set_may_leave(bool may) { may_leave_ = may; }
+  // What was asked for last is void.
+  void stay() {
+    alarm_.disarm();
+    wish_ = Wish::none;
+    wanted_ = Wish::none;
+  }
   // Wakes the exchange at that time, to find the wish.
   void ask(Wish wish, Deadline when) {
     // Who is given up is not asked for anything else.

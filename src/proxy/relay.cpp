@@ -46,6 +46,7 @@ Task<RelayEnd> Relay::run(std::string& head) {
     if (stopped_) co_return RelayEnd::stopped;
     if (part->last) co_return RelayEnd::complete;
     if (leaves()) co_return RelayEnd::left;
+    if (is_given_up()) co_return backend_failed(error_);
     if (!part->content.empty()) continue;
     const Deadline wake = next_wake();
     auto more = co_await backend_.replies.more(wake);
@@ -69,6 +70,13 @@ Result<wire::ReplyReader::Part> Relay::next_part() {
   part.content = held.content;
   part.last = held.last;
   return part;
+}
+
+// Sets error_ when it is.
+bool Relay::is_given_up() {
+  if (in_flight_ == nullptr || in_flight_->wish() != InFlight::Wish::cut) return false;
+  error_ = {Error::Kind::reset, Error::Side::backend, 0, "the backend was given up"};
+  return true;
 }
 
 bool Relay::leaves() const {
@@ -137,11 +145,7 @@ Deadline Relay::next_wake() const {
 
 // What the end of a wait without bytes means. Sets error_ for Wait::end.
 Relay::Wait Relay::after_wait(const Error& error) {
-  if (error.kind == Error::Kind::interrupted) {
-    const bool cut = in_flight_ != nullptr && in_flight_->wish() == InFlight::Wish::cut;
-    error_ = {Error::Kind::reset, Error::Side::backend, 0, "the backend was marked down"};
-    return cut ? Wait::end : Wait::more;
-  }
+  if (error.kind == Error::Kind::interrupted) return Wait::more;
   if (error.kind == Error::Kind::timeout) {
     const TimePoint now = client_.timers().now();
     const bool silent = now - last_bytes_at_ >= settings_.stream_idle.count();

@@ -80,6 +80,7 @@ class Relay {
   enum class Wait : std::uint8_t { more, heartbeat, end };
   Result<wire::ReplyReader::Part> next_part();
   bool leaves() const;
+  bool is_given_up();
   net::Slices frame(std::string& head, const wire::ReplyReader::Part& part);
   Task<Result<void>> write_comment();
   Deadline next_wake() const;

@@ -78,6 +78,10 @@ void SessionUse::becomes_stream() {
   if (directory_ != nullptr && !stream_) directory_->count_stream(*this);
 }
 
+void SessionUse::sends_events() {
+  if (directory_ != nullptr && !streamed_) directory_->note_events(*this);
+}
+
 Directory::Directory(cluster::Registry& registry)
     : registry_(registry),
       openings_(std::make_unique<Openings>()),
@@ -120,6 +124,8 @@ Directory::Learned Directory::learn(std::string_view id, const Facts& facts, Tim
     }
     take_facts(found->second, facts, place, outcome);
     begun = begin(index, *found, now);
+    // Whoever learns of a move is not yet the one who tells the client.
+    found->second.move_untold = std::exchange(begun.first_since_move_, false);
   }
   // Outside the lock: what `use` held before may live in the same shard.
   use = std::move(begun);
@@ -209,6 +215,12 @@ void Directory::count_stream(SessionUse& use) {
   if (use.generation_ == entry.generation) entry.streamed = true;
   counts(use.owner_).streams.fetch_add(1, std::memory_order_relaxed);
   use.stream_ = true;
+}
+
+void Directory::note_events(const SessionUse& use) {
+  auto& [id, entry] = *static_cast<Map::value_type*>(use.entry_);
+  const std::lock_guard lock(shards_[use.shard_].mutex);
+  if (use.generation_ == entry.generation) entry.streamed = true;
 }
 
 void Directory::forget(std::string_view id) {
@@ -317,6 +329,16 @@ void Directory::set_protocol(std::string_view id, std::string_view protocol) {
 
 void Directory::mark_stored(std::string_view id, TimePoint now) {
   change(id, [now](Entry& entry) { entry.stored_s = seconds_of(now); });
+}
+
+void Directory::give_back(const Record& record) {
+  change(record.id, [&record](Entry& entry) {
+    entry.stored_s = 0;
+    const auto& uris = record.replay.unsubscribed;
+    if (uris.empty()) return;
+    Extra& extra = extra_of(entry);
+    extra.unsubscribed.insert(extra.unsubscribed.begin(), uris.begin(), uris.end());
+  });
 }
 
 void Directory::mark_not_stored(std::string_view id) {

@@ -247,7 +247,7 @@ Task<MoveResult> Mover::Flight::settle(cluster::Backend& backend, Reopened opene
   log_moved(backend);
   cluster::Backend* const from = directory().backend(query_.from);
   if (query_.from_lives && from != nullptr) {
-    say_goodbye(*from, query_.at_backend, std::move(opened.protocol), query_.delete_after);
+    say_goodbye(*from, query_.at_backend, std::move(opened.protocol), goodbye_after());
   }
   co_return result_of(Outcome::moved, query_.from_lives ? "drain" : "owner gone");
 }
@@ -269,6 +269,14 @@ Task<MoveResult> Mover::Flight::after_lost_race(cluster::Backend& backend, Reope
   }
   if (lives) co_return result_of(Outcome::moved, "another owner is known");
   co_return result_of(Outcome::lost, "it was deleted meanwhile");
+}
+
+// A drained owner lives on: another balancer may have requests of the session there, and a stream
+// of it goes elsewhere in its turn.
+milliseconds Mover::Flight::goodbye_after() {
+  const auto info = directory().look(query_.session, mover_.timers_.now());
+  const bool in_use = mover_.store_ != nullptr || (info && info->streams > 0);
+  return in_use ? scope_.dispatcher.view().settings.drain_timeout : milliseconds(0);
 }
 
 void Mover::Flight::say_goodbye(cluster::Backend& backend, std::string session,

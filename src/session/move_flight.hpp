@@ -61,6 +61,7 @@ class Mover::Flight final : public Job {
   void log_moved(const cluster::Backend& to) const;
   void say_goodbye(cluster::Backend& backend, std::string session, std::string protocol,
                    milliseconds after = milliseconds(0));
+  milliseconds goodbye_after();
   Asker::Connector& connector() {
     return mover_.connector_ != nullptr ? *mover_.connector_ : connecting_;
   }

@@ -90,7 +90,7 @@ Task<bool> Sweeper::write_due(Directory& directory) {
       if (!put) {
         note_writing(&put.error());
         for (; i < due.size(); ++i)
-          directory.mark_not_stored(due[i].id);
+          directory.give_back(due[i]);
         co_return false;
       }
       if (*put == Store::Put::deleted) directory.forget(due[i].id);

@@ -49,6 +49,7 @@ class Membership {
     Backend* backend = nullptr;
     TimePoint since = 0;
     bool removed = false;
+    Mode before = Mode::active;  // what it is again when it is named again: the operator's word
   };
   std::vector<Leaving> draining(std::string_view pool) const;
   // Takes out of the pool what `removed` says.

@@ -44,6 +44,8 @@ class SessionUse {
   bool protocol_known() const { return protocol_known_; }
   // From here on this use is an open event stream.
   void becomes_stream();
+  // The reply to this request is an event stream.
+  void sends_events();
   // Who opened the session, as far as learn() was told.
   const mcp::Principal& principal() const { return principal_; }
   // What owner() calls the session, when it has moved; empty: what the client calls it. Good for
@@ -215,6 +217,8 @@ class Directory {
   std::vector<Record> due_for_store(milliseconds interval, TimePoint now, std::size_t max);
   void mark_stored(std::string_view id, TimePoint now);
   void mark_not_stored(std::string_view id);
+  // Of due_for_store(): it could not be written.
+  void give_back(const Record& record);
 
  private:
   friend class SessionUse;
@@ -283,6 +287,7 @@ class Directory {
                    std::vector<Record>& expired);
   void end_use(SessionUse& use);
   void count_stream(SessionUse& use);
+  void note_events(const SessionUse& use);
   // Calls `change(entry)` for a session that is known and not forgotten.
   template <class Change>
   void change(std::string_view id, Change change) {

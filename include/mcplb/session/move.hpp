@@ -33,12 +33,10 @@ struct MoveQuery {
   // its CRLF; without the fields that a request of our own has. Used, never stored.
   std::string fields;
   // A drain: the old owner gets a DELETE after the move, for what it calls the session, unless it
-  // has more than `requests_max` requests of the session to answer. Other balancers may have some,
-  // too, so with a store the DELETE comes later.
+  // has more than `requests_max` requests of the session to answer.
   bool from_lives = false;
   std::string at_backend;
   std::uint32_t requests_max = UINT32_MAX;
-  milliseconds delete_after{0};
 };
 
 struct MoveResult {

@@ -90,6 +90,18 @@ TEST_SUITE("cluster/membership") {
     CHECK(k.membership.draining("default").empty());
   }
 
+  TEST_CASE("who comes back is as the operator wanted it before it left") {
+    for (const Mode mode : {Mode::draining, Mode::disabled}) {
+      Keeping k({"a", "b"});
+      k.membership.set_mode("default", "b", mode);
+      k.membership.set_source("default", "file", {at("a")});
+      CHECK(k.backend("b").mode() == Mode::draining);
+      k.membership.set_source("default", "file", {at("a"), at("b")});
+      CHECK(k.backend("b").mode() == mode);
+      CHECK(k.membership.draining("default").size() == (mode == Mode::draining ? 1U : 0U));
+    }
+  }
+
   TEST_CASE("the same name at another address is another backend, and means that one at once") {
     Keeping k({"a", "b"});
     Backend& before = k.backend("b");
