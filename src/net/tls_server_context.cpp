@@ -33,7 +33,7 @@ struct ServerBundle {
   std::vector<OwnedContext> contexts;  // one per certificate; the first is where connections begin
 
   SSL_CTX* find(const char* name) const {
-    for (const unsigned int flags : {X509_CHECK_FLAG_NO_WILDCARDS, 0}) {
+    for (const unsigned int flags : {X509_CHECK_FLAG_NO_WILDCARDS + 0U, 0U}) {
       for (const OwnedContext& context : contexts) {
         X509* const certificate = SSL_CTX_get0_certificate(context.get());
         const unsigned int all = flags | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;

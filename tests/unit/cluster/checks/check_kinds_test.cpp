@@ -117,7 +117,7 @@ TEST_SUITE("cluster/http_check") {
   }
 
   TEST_CASE("200 to 399 is good, anything else bad, and the status is told") {
-    for (const auto& [status, good] : {std::pair<int, bool>{200, true},
+    for (const auto& each : {std::pair<int, bool>{200, true},
                                        {204, true},
                                        {302, true},
                                        {399, true},
@@ -126,6 +126,8 @@ TEST_SUITE("cluster/http_check") {
                                        {404, false},
                                        {500, false},
                                        {503, false}}) {
+      const int status = each.first;
+      const bool good = each.second;
       CAPTURE(status);
       Checking c(of(Kind::http));
       c.begin();
