@@ -304,12 +304,15 @@ describe('an owner that does not answer', () => {
   });
 
   test('and is marked down gives up the calls that it was silent about', async () => {
-    const health = { check: 'http', path: '/health', ...probing };
+    const health = { check: 'http', path: '/health', ...probing, timeout: '2s' };
     const balancer = await scene.start({}, { health });
     const { id, owner, others } = await scene.open(balancer);
-    owner.answer = ({ target }) => (target === '/health' ? reply(503) : SILENCE);
-    const answer = await sendTo(balancer, callOf(id), { limit: LONG });
-    assertOwnReply(answer, { ...LOST, id: 1 });
+    let status = 200;
+    owner.answer = ({ target }) => (target === '/health' ? reply(status) : SILENCE);
+    const answering = sendTo(balancer, callOf(id), { limit: LONG });
+    await poll(() => owner.all('tools/call').length > 0, 'the call to arrive');
+    status = 503;
+    assertOwnReply(await answering, { ...LOST, id: 1 });
     assertServed(await sendTo(balancer, callOf(id)), { by: others, id });
     const { json } = await adminJson(balancer, '/health');
     assert.equal(json.pools[0].backends.usable, 2);
