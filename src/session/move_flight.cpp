@@ -194,6 +194,14 @@ std::vector<cluster::Backend*> Mover::Flight::candidates() {
     }
     chosen.push_back(backend);
   }
+  if (!chosen.empty() || answers_.away) return chosen;
+  // Checks may not have seen yet that one is back.
+  for (cluster::Backend* backend : scope_.dispatcher.view().backends) {
+    const bool may_be_back = backend->mode() == cluster::Mode::active && !backend->healthy();
+    if (may_be_back && backend->id() != query_.from && chosen.size() < limits::tries_max) {
+      chosen.push_back(backend);
+    }
+  }
   return chosen;
 }
 
