@@ -15,13 +15,16 @@ Task<void> Drains::run() {
   while (true) {
     const Deadline next = parts_.loop.timers().in(limits::drain_look);
     co_await parts_.loop.timers().sleep(next);
-    for (std::size_t i = 0; i < parts_.shared.pools.size(); ++i) look_after(i);
+    std::set<BackendId> draining;
+    for (std::size_t i = 0; i < parts_.shared.pools.size(); ++i) look_after(i, draining);
+    std::erase_if(progress_, [&](const auto& each) { return !draining.contains(each.first); });
   }
 }
 
-void Drains::look_after(std::size_t pool) {
+void Drains::look_after(std::size_t pool, std::set<BackendId>& draining) {
   const cluster::Pool& drained = parts_.shared.pools[pool]->pool;
   for (const cluster::Membership::Leaving& leaving : parts_.membership.draining(drained.name())) {
+    draining.insert(leaving.backend->id());
     Progress& progress = progress_[leaving.backend->id()];
     if (progress.since != leaving.since) {
       progress = Progress();
@@ -105,7 +108,6 @@ void Drains::end(std::size_t pool, const cluster::Membership::Leaving& leaving,
              state.load, "ms", state.elapsed.count());
   // The next request of a session that is left finds its owner gone.
   if (leaving.removed) {
-    progress_.erase(backend.id());
     parts_.membership.let_go(name, backend);
   } else if (!state.is_empty()) {
     parts_.membership.set_mode(name, backend.name(), cluster::Mode::disabled);

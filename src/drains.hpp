@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_set>
 
@@ -51,7 +52,8 @@ class Drains {
   };
 
   Task<void> run();
-  void look_after(std::size_t pool);
+  // Adds those that drain to `draining`.
+  void look_after(std::size_t pool, std::set<BackendId>& draining);
   void give_up(const cluster::Backend& backend, Progress& progress);
   void empty(std::size_t pool, const cluster::Membership::Leaving& leaving, Progress& progress);
   void move_unused(std::size_t pool, cluster::Backend& backend, Progress& progress);
@@ -60,7 +62,7 @@ class Drains {
   DrainState state_of(std::size_t pool, const cluster::Membership::Leaving& leaving) const;
 
   const Parts parts_;
-  std::map<BackendId, Progress> progress_;
+  std::map<BackendId, Progress> progress_;  // of those that drain now
   std::size_t moving_ = 0;
 };
 

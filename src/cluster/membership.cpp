@@ -127,6 +127,14 @@ Backend* Membership::set_mode(std::string_view pool, std::string_view name, Mode
   if (found == nullptr) return nullptr;
   Backend* const backend = found->pool->view()->find(name);
   if (backend == nullptr) return nullptr;
+  const auto leaving = std::find_if(found->leaving.begin(), found->leaving.end(),
+                                    [&](const Leaving& each) { return each.backend == backend; });
+  if (leaving != found->leaving.end() && leaving->removed) {
+    // Nobody names it: it leaves all the same, and is so when it is named again.
+    leaving->before = mode;
+    if (mode == Mode::disabled) backend->set_mode(mode);
+    return backend;
+  }
   if (mode == Mode::draining) {
     note_leaving(*found, *backend, false);
   } else {

@@ -103,10 +103,10 @@ MoveStart Directory::begin_move(std::string_view id, std::uint32_t generation_se
   const auto found = shard.sessions.find(id);
   if (found == shard.sessions.end() || found->second.forgotten) return MoveStart::gone;
   if (found->second.generation != generation_seen) return MoveStart::moved_already;
+  std::erase_if(shard.moving, [now](const auto& claim) { return claim.second <= now; });
   const Entry& entry = found->second;
   const bool moving = shard.moving.contains(id);
   if (!moving && entry.open - entry.streams > requests_max) return MoveStart::in_use;
-  std::erase_if(shard.moving, [now](const auto& claim) { return claim.second <= now; });
   const bool claimed = shard.moving.try_emplace(std::string(id), now + lasts.count()).second;
   return claimed ? MoveStart::started : MoveStart::in_progress;
 }

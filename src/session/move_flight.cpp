@@ -6,6 +6,7 @@
 #include "mcplb/base/hash.hpp"
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/log.hpp"
+#include "mcplb/base/metrics.hpp"
 #include "mcplb/mcp/message.hpp"
 #include "mcplb/session/farewells.hpp"
 #include "mcplb/session/stored_facts.hpp"
@@ -17,9 +18,24 @@ using Outcome = MoveResult::Outcome;
 
 MoveResult result_of(Outcome outcome, const char* why) { return {outcome, {}, why}; }
 
+// Counts a DELETE that waits or is under way.
+class GoodbyeCount {
+ public:
+  explicit GoodbyeCount(std::size_t& count) : count_(&count) { ++*count_; }
+  GoodbyeCount(GoodbyeCount&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+  GoodbyeCount& operator=(GoodbyeCount&&) = delete;
+  ~GoodbyeCount() {
+    if (count_ != nullptr) --*count_;
+  }
+
+ private:
+  std::size_t* count_;  // the mover's, which outlives the nursery's flows
+};
+
 struct Waits {
   net::Timers& timers;
   Deadline begin;
+  GoodbyeCount count;
 };
 
 // Best effort: the server has a session timeout of its own.
@@ -185,22 +201,20 @@ void Mover::Flight::merge(const Replay& stored) {
 std::vector<cluster::Backend*> Mover::Flight::candidates() {
   const int cap = scope_.settings.max_per_backend;
   std::vector<cluster::Backend*> chosen;
-  for (cluster::Backend* backend : scope_.dispatcher.rank(hash64(query_.session))) {
-    if (backend->id() == query_.from && !query_.from_forgot) continue;
+  const auto add = [&](cluster::Backend* backend) {
     const bool full = cap > 0 && backend->sessions() >= cap;
-    if (full || chosen.size() == limits::tries_max) {
-      answers_.away = true;
-      continue;
-    }
-    chosen.push_back(backend);
+    const bool left_out = full || chosen.size() == limits::tries_max;
+    answers_.away = answers_.away || left_out;
+    if (!left_out) chosen.push_back(backend);
+  };
+  for (cluster::Backend* backend : scope_.dispatcher.rank(hash64(query_.session))) {
+    if (backend->id() != query_.from || query_.from_forgot) add(backend);
   }
-  if (!chosen.empty() || answers_.away) return chosen;
-  // Checks may not have seen yet that one is back.
+  if (query_.from_lives) return chosen;
+  // Checks may not have seen yet that one is back, nor that those above are gone.
   for (cluster::Backend* backend : scope_.dispatcher.view().backends) {
     const bool may_be_back = backend->mode() == cluster::Mode::active && !backend->healthy();
-    if (may_be_back && backend->id() != query_.from && chosen.size() < limits::tries_max) {
-      chosen.push_back(backend);
-    }
+    if (may_be_back && backend->id() != query_.from) add(backend);
   }
   return chosen;
 }
@@ -291,6 +305,10 @@ void Mover::Flight::say_goodbye(cluster::Backend& backend, std::string session,
                                 std::string protocol, milliseconds after) {
   // Its name may come out of the store, where anybody may have written it.
   if (!mcp::is_session_id(session)) return;
+  if (mover_.goodbyes_ >= limits::farewells_max) {
+    count_limit_hit(Limit::farewells);
+    return;
+  }
   Deletion deletion;
   deletion.session = std::move(session);
   deletion.target = query_.target;
@@ -299,7 +317,8 @@ void Mover::Flight::say_goodbye(cluster::Backend& backend, std::string session,
   deletion.lines = query_.fields;
   mover_.nursery_.spawn(end_session(std::make_unique<Connecting>(scope_.dispatcher),
                                     mover_.connector_, backend, std::move(deletion),
-                                    Waits{mover_.timers_, mover_.timers_.in(after)}));
+                                    Waits{mover_.timers_, mover_.timers_.in(after),
+                                          GoodbyeCount(mover_.goodbyes_)}));
 }
 
 void Mover::Flight::count(const MoveResult& result) {

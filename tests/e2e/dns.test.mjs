@@ -12,7 +12,15 @@ import { Folder } from './raw/lib/process.mjs';
 
 const running = [];
 const stopRunning = async () => {
-  for (const stop of running.splice(0).reverse()) await stop();
+  const failures = [];
+  for (const stop of running.splice(0).reverse()) {
+    try {
+      await stop();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length) throw failures[0];
 };
 
 // A server that answers every request with its own address.

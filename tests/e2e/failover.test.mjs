@@ -131,10 +131,7 @@ test('the last server keeps every session until a restarted one takes over', asy
   await progress();
   await first.start();
   // Nobody has a session on the restarted one; it has to be seen before the last other goes.
-  await until(30_000, 'the restarted server to be usable', async () => {
-    const { pools } = await operate(balancer).health();
-    return pools[0].backends.usable === 2;
-  });
+  await operate(balancer).untilUp(first.id);
   await third.kill();
   await progress();
   await second.start();

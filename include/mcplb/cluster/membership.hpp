@@ -40,7 +40,8 @@ class Membership {
   // Of the configuration; members are left alone.
   void set_settings(std::string_view pool, PoolSettings settings);
 
-  // The operator's word. Null when the pool has no such backend.
+  // The operator's word. Null when the pool has no such backend. One that nobody names any more
+  // leaves all the same.
   Backend* set_mode(std::string_view pool, std::string_view backend, Mode mode);
 
   // A backend that leaves, or is drained on command: since when, and whether it leaves the pool

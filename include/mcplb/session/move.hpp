@@ -87,6 +87,7 @@ class Mover {
   MoveStats& stats_;
   Asker::Connector* const connector_;
   std::size_t moving_ = 0;
+  std::size_t goodbyes_ = 0;  // DELETEs that wait or are under way; at most limits::farewells_max
 };
 
 }  // namespace mcplb::session

@@ -1,7 +1,7 @@
 // What an operator does to a balancer that runs: commands of the same binary, and the admin API.
 import assert from 'node:assert/strict';
 import { Child } from './child.mjs';
-import { within } from './wait.mjs';
+import { until, within } from './wait.mjs';
 
 const COMMAND_LIMIT = 60_000;
 
@@ -30,9 +30,12 @@ export function operate(balancer, pool = 'default') {
     drain: (backend) => succeed(balancer, 'drain', '--wait', `${pool}/${backend}`),
     activate: (backend) => succeed(balancer, 'activate', `${pool}/${backend}`),
     disable: (backend) => succeed(balancer, 'disable', `${pool}/${backend}`),
-    async health() {
-      const answer = await fetch(new URL('/health', balancer.adminUrl));
-      return answer.json();
-    },
+    untilUp: (backend) =>
+      until(30_000, `${pool}/${backend} to be up`, async () => {
+        const answer = await fetch(new URL('/api/state', balancer.adminUrl));
+        const { pools } = await answer.json();
+        const { backends } = pools.find(({ name }) => name === pool);
+        return backends.find(({ id }) => id === backend)?.state === 'up';
+      }),
   };
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, describe, test } from 'node:test';
-import { adminJson, logText, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
+import { adminJson, logged, logText, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
 import { call, get, initializeResult, json, post, reply } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { RawClient } from './lib/raw_client.mjs';
@@ -141,7 +141,7 @@ describe('health checks', () => {
     assert.equal(seen.get('Host'), `127.0.0.1:${sick.port}`);
     status = 503;
     await usable(balancer, 1);
-    assert.match(logText(balancer), /backend_down .*backend=sick .*reason="?status 503/);
+    await logged(balancer, /backend_down .*backend=sick .*reason="?status 503/);
     for (let i = 0; i < 4; i += 1)
       assert.equal((await sendTo(balancer, get('/'))).text, 'well');
     status = 204;
@@ -223,7 +223,7 @@ describe('health checks', () => {
     await untilChecks(server, 4);
     server.script = () => {};
     await balancer.stop();
-    assert.match(logText(balancer), /stopped/);
+    await logged(balancer, /stopped/);
   });
 
   test('when all are down clients are told, and a return is noticed however long the interval is', async () => {

@@ -2,7 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { adminJson, logText, pool, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
+import {
+  adminJson,
+  logged,
+  logText,
+  pool,
+  refusedPort,
+  startBalancer,
+  stopAll,
+} from './lib/balancer.mjs';
 import { initialize, post } from './lib/bytes.mjs';
 import { Authority } from './lib/certificates.mjs';
 import { assertFromBackend } from './lib/claims.mjs';
@@ -56,13 +64,6 @@ async function start(url, more = {}) {
   running.unshift(one);
   return one;
 }
-
-const logged = (balancer, pattern) =>
-  poll(
-    () => pattern.test(logText(balancer)),
-    () => `${pattern} in ${logText(balancer)}`,
-    { limit: LONG },
-  );
 
 const storeStatus = (balancer, status) =>
   poll(

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { adminJson, logText, pool, startBalancer, stopAll } from './lib/balancer.mjs';
+import { adminJson, logged, logText, pool, startBalancer, stopAll } from './lib/balancer.mjs';
 import { initialize, post, reply, sseHead } from './lib/bytes.mjs';
 import { assertFromBackend } from './lib/claims.mjs';
 import { RawClient } from './lib/raw_client.mjs';
@@ -185,7 +185,7 @@ describe('a session that expires', () => {
         backend.assertSound();
       }
       await assertNothingLeft();
-      assert.match(logText(balancer), /sessions_expired/);
+      await logged(balancer, /sessions_expired/);
       for (const id of ids) assert.ok(!logText(balancer).includes(id));
     });
   }
@@ -251,7 +251,7 @@ describe('the sessions of a balancer that died', () => {
     await deleted(ids);
     assert.deepEqual(deletes().map(({ id }) => id).sort(), [...ids].sort());
     await assertNothingLeft();
-    assert.match(logText(other), /sessions_expired.*count=/);
+    await logged(other, /sessions_expired.*count=/);
   });
 
   test('whose backend is not known here are only forgotten', async () => {

@@ -102,6 +102,15 @@ TEST_SUITE("cluster/membership") {
     }
   }
 
+  TEST_CASE("who is named no more cannot be activated, and leaves") {
+    Keeping k({"a", "b"});
+    k.membership.set_source("default", "file", {at("a")});
+    CHECK(k.membership.set_mode("default", "b", Mode::active) == &k.backend("b"));
+    CHECK(k.backend("b").mode() == Mode::draining);
+    REQUIRE(k.membership.draining("default").size() == 1);
+    CHECK(k.membership.draining("default")[0].removed);
+  }
+
   TEST_CASE("the same name at another address is another backend, and means that one at once") {
     Keeping k({"a", "b"});
     Backend& before = k.backend("b");

@@ -236,6 +236,29 @@ TEST_SUITE("session/move") {
     CHECK(world.count("a DELETE") == 0);
   }
 
+  TEST_CASE("when its owner is gone, those marked down are tried last") {
+    World world;
+    only_b(world);
+    Balancer lb(world);
+    lb.open("s-1");
+    for (const char* name : {"b", "c"}) lb.pool.view()->find(name)->set_healthy(false);
+    CHECK(lb.move(lb.query("s-1")).outcome == Outcome::moved);
+    CHECK(lb.owner("s-1") == "b 2 new-1");
+  }
+
+  TEST_CASE("a drain moves nothing to a backend that is marked down") {
+    World world;
+    only_b(world);
+    Balancer lb(world);
+    lb.open("s-1");
+    for (const char* name : {"b", "c"}) lb.pool.view()->find(name)->set_healthy(false);
+    MoveQuery query = lb.query("s-1");
+    query.from_lives = true;
+    query.at_backend = "s-1";
+    CHECK(lb.move(std::move(query)).outcome == Outcome::no_backend);
+    CHECK(world.heard().empty());
+  }
+
   TEST_CASE("one that is deleted meanwhile leaves nothing behind") {
     World world;
     world.behaviours["b"] = World::silent();

@@ -2,7 +2,7 @@
 
 import { createServer } from 'node:net';
 import { startMcplb } from '../../lib/mcplb.mjs';
-import { LIMIT } from './waiting.mjs';
+import { LIMIT, poll } from './waiting.mjs';
 
 // Health checks and passive ejection stay out of the way unless a test is about them.
 export const CALM = { health: { interval: '60s' } };
@@ -49,6 +49,12 @@ export async function stopAll(...all) {
   }
   if (failures.length) throw failures[0];
 }
+
+// Until a line is in the log: it arrives through a pipe, some time after what it tells of is seen.
+export const logged = (balancer, pattern) =>
+  poll(() => pattern.test(logText(balancer)), () => `${pattern} in ${logText(balancer)}`, {
+    limit: 4 * LIMIT,
+  });
 
 // What a listener printed as its address, e.g. "127.0.0.1:41234".
 export function addressOf(balancer, listener) {
