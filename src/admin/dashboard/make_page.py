@@ -30,7 +30,7 @@ const std::string_view dashboard_policy =
 
 
 def inlined(page, pattern, tag, folder):
-    """Puts all files of one kind into one block, where the first of them is named; and the block."""
+    """The page with all files of one kind in one block, and what is inside of that block."""
     names = pattern.findall(page)
     if not names:
         sys.exit(f"no {pattern.pattern} in the page")

@@ -132,8 +132,8 @@ class BackendRow {
     const share = this.node.querySelector('.share .fill');
     setAttribute(share, 'width', String(Math.round((100 * (sessions ?? 0)) / most)));
     const all = asNumber(pool.sessions);
-    const part = sessions !== null && all > 0 ? `${percent(sessions, all)} of the pool's sessions` : '';
-    setAttribute(this.node.querySelector('.sessions'), 'title', part);
+    const title = sessions !== null && all > 0 ? `${percent(sessions, all)} of the pool` : '';
+    setAttribute(this.node.querySelector('.sessions'), 'title', title);
     this.#showDrain(backend);
     this.#showButtons(backend);
   }
@@ -146,7 +146,8 @@ class BackendRow {
     this.progress.hidden = !isDraining || this.#leftAtMost === 0;
     if (this.progress.hidden) return;
     this.progress.value = 100 * (1 - left / this.#leftAtMost);
-    setAttribute(this.progress, 'aria-label', `Drain: ${isEmpty(backend) ? 'empty' : leftOn(backend)}`);
+    const said = isEmpty(backend) ? 'empty' : leftOn(backend);
+    setAttribute(this.progress, 'aria-label', `Drain: ${said}`);
   }
 
   /** Only what would change something; the keyboard's place stays in the row. */

@@ -80,16 +80,17 @@ function verdictOf(state, backends) {
   const all = backends.length;
   const isAway = asObject(state.store).status === 'unreachable';
   if (state.status === 'unhealthy') {
-    return { tone: 'bad', sentence: all ? 'No backend can serve requests' : 'There are no backends' };
+    const sentence = all ? 'No backend can serve requests' : 'There are no backends';
+    return { tone: 'bad', sentence };
   }
   const are = broken === 1 ? 'is' : 'are';
   const dead = asList(state.pools).filter((pool) => asObject(pool).status === 'unhealthy');
   if (dead.length > 0) {
     const names = dead.slice(0, 3).map(({ name }) => asText(name));
     const more = dead.length > 3 ? [`${dead.length - 3} more`] : [];
-    const word = dead.length === 1 ? 'Pool' : 'Pools';
-    const have = dead.length === 1 ? 'has' : 'have';
-    return { tone: 'bad', sentence: `${word} ${listed([...names, ...more])} ${have} no usable backend` };
+    const [word, have] = dead.length === 1 ? ['Pool', 'has'] : ['Pools', 'have'];
+    const sentence = `${word} ${listed([...names, ...more])} ${have} no usable backend`;
+    return { tone: 'bad', sentence };
   }
   if (broken > 0) {
     return { tone: 'warn', sentence: `${broken} of ${many(all, 'backend')} ${are} not serving` };
@@ -137,14 +138,15 @@ const SENTENCES = new Map([
   ['session_lost', (f) => `${f.sessions} of ${f.pool} got lost${because(f)}`],
   ['session_found', (f) => `${f.sessions} of ${f.pool} found by asking the backends`],
   ['session_conflict', (f) => `${place(f)} made a session id that another backend uses`],
-  ['session_state_refused', (f) => `${place(f)} did not take all of what a moved session had set up`],
+  ['session_state_refused', (f) => `${place(f)} did not take over all of a moved session`],
   ['sessions_expired', (f) => `${many(Number(f.count), 'session')} of ${f.pool} expired`],
   ['sessions_not_stored', (f) => `Sessions of ${f.pool} are not stored${because(f)}`],
   ['orphan_session_deleted', (f) => `A session on ${f.backend} was deleted: its client had left`],
   ['store_up', (f) => `Redis is there (${f.server})`],
   ['store_down', (f) => `Redis cannot be reached (${f.server})${because(f)}`],
   ['store_refused', (f) => `Redis refuses us (${f.server})${because(f)}`],
-  ['dns_changed', (f) => `${f.name} has ${f.backends} addresses: ${f.added} new, ${f.removed} gone`],
+  ['dns_changed', (f) =>
+    `${f.name} has ${f.backends} addresses now: ${f.added} new, ${f.removed} gone`],
   ['dns_failed', (f) => `No DNS for ${f.name}${because(f)}; its backends stay`],
   ['dns_empty', (f) => `DNS knows no addresses of ${f.name}; its backends stay for now`],
   ['dns_recovered', (f) => `DNS answers for ${f.name} again`],
