@@ -25,9 +25,8 @@ function problemsOf(state, backends) {
     ? [{ tone: 'warn', text: `Redis is unreachable; ${many(store.waiting, 'change')} wait for it` }]
     : [];
   const share = failing(asObject(state.traffic));
-  const errors = share > 0
-    ? [{ tone: 'warn', text: `${percent(share, 1)} of the requests of the last ten seconds failed` }]
-    : [];
+  const failed = `${percent(share, 1)} of the requests failed in the last ten seconds`;
+  const errors = share > 0 ? [{ tone: 'warn', text: failed }] : [];
   const suspects = backends
     .filter(({ backend }) => backend.suspect === true && serves(backend))
     .map((one) => ({ tone: 'warn', text: `${nameOf(one)} may have forgotten its sessions` }));
@@ -116,7 +115,8 @@ function showTiles(state) {
     requests > 0 ? `${percent(errors ?? 0, requests)} of the requests` : 'no requests now');
   tile('errors').classList.toggle('alarm', failing(traffic) > 0);
   const slowest = peak(history.p99_ms);
-  showTile('latency', quantiles(latency), slowest > 0 ? `p99 at most ${millis(slowest)} in ${span}` : '');
+  showTile('latency', quantiles(latency),
+    slowest > 0 ? `p99 at most ${millis(slowest)} in ${span}` : '');
   showTile('overhead', quantiles(overhead),
     asNumber(overhead.p50) !== null && latency.p50 > 0
       ? `about ${percent(Math.min(overhead.p50, latency.p50), latency.p50)} of the latency`
@@ -141,8 +141,8 @@ function showShare(svg, part, whole) {
     addPath(svg, 'rail', `M0 ${CHART_HEIGHT - 3}H${CHART_WIDTH}`);
     addPath(svg, 'fill', '');
   }
-  const line = share > 0 ? `M0 ${CHART_HEIGHT - 3}H${Math.max(1, share * CHART_WIDTH).toFixed(1)}` : '';
-  setAttribute(svg.lastChild, 'd', line);
+  const end = Math.max(1, share * CHART_WIDTH).toFixed(1);
+  setAttribute(svg.lastChild, 'd', share > 0 ? `M0 ${CHART_HEIGHT - 3}H${end}` : '');
 }
 
 function sumOf(pools, figureOf) {
@@ -163,8 +163,9 @@ function showCounts(state) {
   tile('store').classList.toggle('alarm', isAway);
   if (store.kind === 'redis') {
     const waiting = asNumber(store.waiting) ?? 0;
+    const how = isAway ? 'unreachable' : 'connected';
     showTile('store', isAway ? 'Redis is away' : 'Redis',
-      waiting > 0 ? `${many(waiting, 'change')} wait for it` : isAway ? 'unreachable' : 'connected');
+      waiting > 0 ? `${many(waiting, 'change')} wait for it` : how);
   } else {
     showTile('store', store.kind === 'memory' ? 'memory' : asText(store.kind) || NONE,
       'of this process');
@@ -172,10 +173,10 @@ function showCounts(state) {
 }
 
 function showOwn(state) {
-  const pairs = [
-    ...Object.entries(asObject(state.local_replies)).map(([name, number]) => [name, number, '']),
-    ...Object.entries(asObject(state.limit_hits)).map(([name, number]) => [name, number, 'limit: ']),
-  ].filter(([, number]) => asNumber(number) > 0).slice(0, 40);
+  const named = (counts, kind) =>
+    Object.entries(asObject(counts)).map(([name, number]) => [name, number, kind]);
+  const pairs = [...named(state.local_replies, ''), ...named(state.limit_hits, 'limit: ')]
+    .filter(([, number]) => asNumber(number) > 0).slice(0, 40);
   byId('own').hidden = pairs.length === 0;
   const list = byId('own-list');
   while (list.children.length < pairs.length) {
