@@ -1,8 +1,11 @@
 // The dashboard in a real browser, over an admin listener that says what a real one hardly would:
 // it falls silent, wants tokens, has strange names and very many backends.
+//   MCPLB_UPDATE_SCREENSHOTS=1 also writes docs/dashboard-light.png and docs/dashboard-dark.png
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { busyState } from './fixtures/busy-state.mjs';
 import { backendOf, poolOf, stateOf, trafficOf } from './fixtures/fake-admin.mjs';
 import { startBrowser } from './lib/browser.mjs';
 import { builtPage, openFake } from './lib/page.mjs';
@@ -243,24 +246,27 @@ const audit = (tab) => tab.evaluate(`${axe}; 0`).then(() => tab.evaluate(async (
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
 }));
 
+const picture = (name) => fileURLToPath(new URL(`../../docs/dashboard-${name}.png`, import.meta.url));
+
 for (const colorScheme of ['light', 'dark']) {
   test(`an audit of accessibility finds nothing, ${colorScheme}`, async () => {
-    const pool = poolOf('p', [
-      backendOf('a', { state: 'down', check: { good: false, text: 'refused' } }),
-      backendOf('b', { mode: 'draining', state: 'draining' }),
+    const settings = { colorScheme, reducedMotion: 'reduce', viewport: { width: 1320, height: 920 } };
+    const state = busyState();
+    const { tab, fake, headline, row, button, calm } = await show(state, { settings });
+    await row('10.0.0.11:3000').waitFor();
+    if (process.env.MCPLB_UPDATE_SCREENSHOTS === '1') {
+      await tab.screenshot({ path: picture(colorScheme) });
+    }
+    assert.deepEqual(await audit(tab), []);
+    const more = poolOf('p', [
       backendOf('c', { mode: 'disabled', state: 'disabled' }),
       backendOf('d', { state: 'starting', suspect: true }),
       backendOf('e', { traffic: trafficOf(4, { errors_per_second: 2 }) }),
-    ], { status: 'degraded' });
-    const timeline = ['info', 'warn', 'error'].map((level) =>
-      ({ time: new Date().toISOString(), level, event: 'backend_down', fields: { backend: level } }));
-    const settings = { colorScheme, reducedMotion: 'reduce' };
-    const more = { status: 'degraded', timeline, local_replies: { no_backend: 1 } };
-    const { tab, row, button, calm } = await show(stateOf([pool], more), { settings });
-    await row('a').waitFor();
-    assert.deepEqual(await audit(tab), []);
+    ]);
+    fake.push({ ...state, pools: [...state.pools, more], traffic: more.backends[2].traffic });
     await button('Disable e of p').click();
     assert.deepEqual(await audit(tab), []);
+    assert.equal(await textOf(headline), '1 of 9 backends is not serving');
     calm();
   });
 }

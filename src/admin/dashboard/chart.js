@@ -1,5 +1,6 @@
 // Sparklines: the last minutes as a line, the newest value at the right edge.
 const CHART_POINTS = 60; // the API sends at most so many
+const CHART_POINTS_MIN = 12; // a young process has few: they get more room
 const CHART_WIDTH = 120;
 const CHART_HEIGHT = 28;
 const SVG = 'http://www.w3.org/2000/svg';
@@ -12,8 +13,9 @@ const highest = (values) => values.reduce((most, value) => Math.max(most, value 
 
 /** A path per run of values: where there is none, the line has a gap. */
 function pathOf(values, top, isArea) {
-  const step = CHART_WIDTH / (CHART_POINTS - 1);
-  const begin = CHART_POINTS - values.length;
+  const slots = values.length > CHART_POINTS_MIN ? CHART_POINTS : CHART_POINTS_MIN;
+  const step = CHART_WIDTH / (slots - 1);
+  const begin = slots - values.length;
   const place = (value, index) => {
     const y = CHART_HEIGHT - 1.5 - (Math.max(0, value) / top) * (CHART_HEIGHT - 4);
     return `${((begin + index) * step).toFixed(1)} ${y.toFixed(1)}`;

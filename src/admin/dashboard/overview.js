@@ -98,7 +98,8 @@ function showTile(name, value, note) {
   fill(tile(name), { value, note });
 }
 
-const peak = (values) => highest(lastOf(values));
+/** The most in the history, and now. */
+const peak = (values, now) => highest([...lastOf(values), asNumber(now)]);
 
 function showTiles(state) {
   const traffic = asObject(state.traffic);
@@ -110,11 +111,11 @@ function showTiles(state) {
   const overhead = asObject(traffic.overhead_ms);
 
   showTile('requests', rate(requests),
-    `at most ${rate(peak(history.requests_per_second))} in ${span}`);
+    `at most ${rate(peak(history.requests_per_second, requests))} in ${span}`);
   showTile('errors', rate(errors),
     requests > 0 ? `${percent(errors ?? 0, requests)} of the requests` : 'no requests now');
   tile('errors').classList.toggle('alarm', failing(traffic) > 0);
-  const slowest = peak(history.p99_ms);
+  const slowest = peak(history.p99_ms, latency.p99);
   showTile('latency', quantiles(latency),
     slowest > 0 ? `p99 at most ${millis(slowest)} in ${span}` : '');
   showTile('overhead', quantiles(overhead),

@@ -178,7 +178,9 @@ function whereOf({ name, id, url, address, weight, registered }) {
 
 const EVENT_WORDS = [
   ['created', 'opened'], ['deleted', 'closed'], ['expired', 'expired'], ['moved', 'moved'],
-  ['lost', 'lost'], ['unknown', 'unknown ids'], ['asked', 'found by asking'],
+  ['lost', 'lost'], ['unknown', 'unknown ids'], ['asked', 'asked about'],
+  ['adopted', 'moved by others'], ['move_forbidden', 'not let in elsewhere'],
+  ['move_failed', 'waiting to move'],
 ];
 
 function sessionEvents(events) {
