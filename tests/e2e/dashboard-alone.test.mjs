@@ -250,7 +250,7 @@ const picture = (name) => fileURLToPath(new URL(`../../docs/dashboard-${name}.pn
 
 for (const colorScheme of ['light', 'dark']) {
   test(`an audit of accessibility finds nothing, ${colorScheme}`, async () => {
-    const settings = { colorScheme, reducedMotion: 'reduce', viewport: { width: 1320, height: 920 } };
+    const settings = { colorScheme, reducedMotion: 'reduce', viewport: { width: 1400, height: 780 } };
     const state = busyState();
     const { tab, fake, headline, row, button, calm } = await show(state, { settings });
     await row('10.0.0.11:3000').waitFor();
