@@ -7,6 +7,7 @@ import {
   dashboardQueries,
   metricNames,
   readJson,
+  readText,
   readYaml,
   ruleQueries,
   runTool,
@@ -114,9 +115,10 @@ describe('the services of compose.yaml', { timeout: 120_000 }, () => {
     );
   });
 
-  test('mcplb has every metric that rules and dashboard ask for', async () => {
+  test('mcplb has every metric that is documented, which rules and dashboard ask for', async () => {
     const answer = await fetch(new URL('/metrics', stack.mcplb.adminUrl), authorized);
     const names = [...(await answer.text()).matchAll(/^# TYPE (mcplb_\w+) /gm)].map(([, name]) => name);
+    assert.ok(metricNames.length > 20);
     for (const name of metricNames) assert.ok(names.includes(name), name);
   });
 
@@ -138,7 +140,9 @@ describe('the services of compose.yaml', { timeout: 120_000 }, () => {
     assert.equal(Number(sessions.value[1]), clients.length);
   });
 
-  test('spans arrive where OTEL_EXPORTER_OTLP_ENDPOINT says', async () => {
+  const unbuilt = /^tracing:.*Not built yet/m.test(readText('conf/every-key.yaml'));
+  const tracing = { skip: unbuilt && 'tracing is not built' };
+  test('spans arrive where OTEL_EXPORTER_OTLP_ENDPOINT says', tracing, async () => {
     await until(10_000, 'spans', () =>
       stack.collector.received.some(({ path }) => path === '/v1/traces'),
     );

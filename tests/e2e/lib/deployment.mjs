@@ -81,27 +81,10 @@ export function buildFolder() {
 
 export const projectVersion = /version: '([\d.]+)'/.exec(readText('meson.build'))[1];
 
-/** The names of mcplb's metrics, as configuration for operators may use them. */
+/** The names of mcplb's metrics, as they are documented. */
 export const metricNames = [
-  'mcplb_requests_total',
-  'mcplb_request_duration_seconds',
-  'mcplb_balancer_overhead_seconds',
-  'mcplb_client_connections',
-  'mcplb_streams',
-  'mcplb_sessions',
-  'mcplb_session_events_total',
-  'mcplb_backend_up',
-  'mcplb_backend_state',
-  'mcplb_backend_in_flight',
-  'mcplb_health_checks_total',
-  'mcplb_retries_total',
-  'mcplb_local_replies_total',
-  'mcplb_limit_hits_total',
-  'mcplb_store_up',
-  'mcplb_store_duration_seconds',
-  'mcplb_config_reloads_total',
-  'mcplb_build_info',
-];
+  ...new Set([...readText('docs/metrics.md').matchAll(/`(mcplb_\w+)(?=[{`])/g)].map(([, name]) => name)),
+].filter((name) => !/_bucket$/.test(name));
 
 /** The metrics that a PromQL expression asks for, without the suffixes of histograms. */
 export const metricsIn = (expression) =>
