@@ -1,9 +1,10 @@
 // The image's Dockerfile as far as it goes without Docker, `meson install`, the systemd unit, the man
 // pages, the completions, and the probe that containers use.
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { Child } from './lib/child.mjs';
 import {
   buildFolder,
   inProject,
@@ -170,6 +171,33 @@ describe('meson install', () => {
     assert.deepEqual(readdirSync(root), ['usr']);
     assert.deepEqual(readdirSync(join(root, 'usr')), ['local']);
     assert.deepEqual(readdirSync(installed('etc/mcplb')), ['mcplb.yaml.example']);
+  });
+
+  const [hardened, hardenedOptions] = needs(
+    'setpriv',
+    'serves as a user without rights, where nothing can be written',
+  );
+  test(hardened, { ...onlyOnce, ...hardenedOptions, ...(build ? {} : options) }, async (t) => {
+    const readOnly = 'mount -o remount,ro,bind / && ! touch /usr/.written 2>/dev/null';
+    const possible = await runTool('unshare', ['--mount', 'sh', '-c', readOnly]);
+    if (possible.code !== 0) return t.skip('nobody may make the file system read-only here');
+    chmodSync(folder.path, 0o755);
+    const rights = '--reuid 65532 --regid 65532 --clear-groups --bounding-set=-all --no-new-privs';
+    const script = `${readOnly} && cd / && exec setpriv ${rights} "$0" "$@"`;
+    const here = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'];
+    const program = [installed('bin/mcplb'), 'demo', ...here];
+    const child = new Child('unshare', ['--mount', 'sh', '-c', script, ...program]);
+    try {
+      const find = (output) => /listener=admin address=(\S+)/.exec(output)?.[1];
+      const admin = await child.awaitOutput(10_000, 'mcplb to listen', find);
+      const ready = await run(['health', '--ready', '--admin', admin]);
+      assert.deepEqual([ready.code, ready.stdout], [0, 'ready\n']);
+      const who = readFileSync(`/proc/${child.process.pid}/status`, 'utf8');
+      assert.match(who, /^Uid:\t65532\t65532/m);
+      assert.match(who, /^CapEff:\t0+$/m);
+    } finally {
+      assert.equal((await child.end('SIGTERM', 10_000)).code, 0, child.output);
+    }
   });
 
   test('brings licence, documentation, schema, log rotation', options, () => {
