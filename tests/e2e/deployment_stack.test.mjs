@@ -134,10 +134,13 @@ describe('the services of compose.yaml', { timeout: 120_000 }, () => {
     };
     for (const query of [...queries, ...ruleQueries(readYaml('compose/prometheus/rules/mcplb.yml'))])
       await asked(query);
-    const [usable] = queries;
-    await until(15_000, usable, async () => Number((await asked(usable))[0]?.value[1]) === 1);
-    const [sessions] = await asked('sum(mcplb_sessions)');
-    assert.equal(Number(sessions.value[1]), clients.length);
+    const isAt = (query, figure) =>
+      until(15_000, `${query} = ${figure}`, async () => {
+        const [sample] = await asked(query);
+        return Number(sample?.value[1]) === figure;
+      });
+    await isAt(queries[0], 1); // the share of backends that are usable
+    await isAt('sum(mcplb_sessions)', clients.length);
   });
 
   const unbuilt = /^tracing:.*Not built yet/m.test(readText('conf/every-key.yaml'));
