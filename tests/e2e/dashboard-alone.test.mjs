@@ -108,8 +108,10 @@ test('in the background the stream is ended, and a look now and then is enough',
   await until(5_000, 'a look', () => fake.asked > 0);
   fake.state = stateOf([poolOf('default', [backendOf('10.0.0.1:3000', { state: 'down' })])],
     { status: 'unhealthy' });
-  await tab.clock.fastForward(11_000);
-  await seen('No backend can serve');
+  await until(5_000, 'the next look', async () => {
+    await tab.clock.fastForward(11_000); // its pause may not have begun yet
+    return (await tab.title()).startsWith('No backend can serve');
+  });
   await turn(false);
   await until(5_000, 'a stream', () => fake.streams === 1);
   assert.ok(await lost.isHidden());
