@@ -40,11 +40,13 @@ const char* to_string(Error::Kind kind) {
 
 namespace {
 
-std::int64_t monotonic_ns() {
+std::int64_t nanoseconds_of(clockid_t clock) {
   timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
+
+std::int64_t monotonic_ns() { return nanoseconds_of(CLOCK_MONOTONIC); }
 
 std::array<Counter, static_cast<std::size_t>(Limit::count_)>& limit_counters() {
   static std::array<Counter, static_cast<std::size_t>(Limit::count_)> counters;
@@ -55,6 +57,7 @@ std::array<Counter, static_cast<std::size_t>(Limit::count_)>& limit_counters() {
 
 std::int64_t monotonic_us() { return monotonic_ns() / 1000; }
 TimePoint monotonic_ms() { return monotonic_ns() / 1'000'000; }
+std::int64_t unix_ns() { return nanoseconds_of(CLOCK_REALTIME); }
 
 std::uint64_t secret_random64() {
   std::uint64_t value = 0;
@@ -120,6 +123,7 @@ case Limit::farewells: return "farewells";
     case Limit::session_openings: return "session_openings";
     case Limit::session_journal: return "session_journal";
     case Limit::session_moves: return "session_moves";
+    case Limit::spans: return "spans";
     case Limit::count_: break;
   }
   return "none";

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "mcplb/base/trace_context.hpp"
 #include "mcplb/mcp/message.hpp"
 #include "proxy/local_reply.hpp"
 
@@ -20,6 +21,7 @@ struct EndCode {
 
 struct AccessRecord {
   std::string_view request_id;
+  TraceId trace;  // none: the line says nothing of it
   std::string_view client;
   std::string_view pool;
   std::string_view backend;
@@ -39,6 +41,10 @@ struct AccessRecord {
 // Microseconds for the phases of a record; 0 while log.access is off, because four looks at the
 // clock are a per cent of a small request.
 std::int64_t phase_clock_us();
+
+// What a message names, as it may be shown. A task id may work like a key, and a URI may carry
+// credentials or tokens: these are hashed, and left out. "-" when it names nothing.
+std::string loggable_name(const mcp::Message& message);
 
 // Does nothing while log.access is off.
 void write_access_line(const AccessRecord& record);

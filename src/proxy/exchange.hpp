@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include "mcplb/wire/request.hpp"
 #include "proxy/access_log.hpp"
 #include "proxy/context.hpp"
+#include "proxy/exchange_trace.hpp"
 #include "proxy/forward_head.hpp"
 #include "proxy/in_flight.hpp"
 #include "proxy/local_reply.hpp"
@@ -129,6 +131,7 @@ class Exchange {
   void learn_result();
   Next conclude(RelayEnd end);
   Task<Next> answer(LocalReply reply);
+  void end_trace();
 
   const http::ReplyHead& backend_reply() const { return lease_->replies.head(); }
   bool owned() const { return static_cast<bool>(use_); }
@@ -180,6 +183,7 @@ class Exchange {
   std::string opened_session_;  // by the reply, as the client calls it
 
   AccessRecord record_;
+  std::unique_ptr<ExchangeTrace> trace_;  // null: requests are not traced
   std::int64_t started_us_;
   std::int64_t sent_us_ = 0;
 };

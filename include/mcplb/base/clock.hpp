@@ -36,5 +36,7 @@ class Deadline {
 std::int64_t monotonic_us();
 // Monotonic milliseconds, read from the system; for threads without a loop.
 TimePoint monotonic_ms();
+// Nanoseconds since 1970, read from the system; for what other machines compare.
+std::int64_t unix_ns();
 
 }  // namespace mcplb

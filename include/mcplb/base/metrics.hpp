@@ -53,6 +53,7 @@ enum class Limit : std::uint8_t {
   session_openings,
   session_journal,
   session_moves,
+  spans,
   count_
 };
 const char* to_string(Limit limit);
