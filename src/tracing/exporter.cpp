@@ -126,7 +126,7 @@ Task<void> Exporter::send(std::vector<Span> batch) {
   const std::size_t spans = batch.size();
   const std::string body = to_otlp_json(batch, target_.resource);
   std::vector<Span>().swap(batch);
-  sending_ = true;
+  sending_ = spans;
   milliseconds next_pause = limits::span_backoff_min;
   for (int tries = 1;; ++tries) {
     auto answer = co_await attempt(body);
@@ -134,18 +134,19 @@ Task<void> Exporter::send(std::vector<Span> batch) {
       on_taken(answer, spans);
       break;
     }
-    on_failure(answer);
     const bool refused = answer.outcome == Answer::Outcome::refused;
-    if (refused || tries == limits::span_tries || ending_) {
+    const bool gives_up = refused || tries == limits::span_tries || ending_;
+    if (gives_up) {
       counts_.failed_batches.add();
       counts_.dropped.add(spans);
-      break;
     }
+    on_failure(answer);
+    if (gives_up) break;
     const milliseconds wait = answer.retry_after.value_or(jittered(next_pause));
     co_await pause(wait);
     next_pause = std::min(2 * next_pause, limits::span_backoff_max);
   }
-  sending_ = false;
+  sending_ = 0;
 }
 
 Task<Exporter::Answer> Exporter::attempt(const std::string& body) {
@@ -225,17 +226,19 @@ void Exporter::on_failure(const Answer& answer) {
 
 Task<void> Exporter::flush(Deadline deadline) {
   ending_ = deadline;
-  while (waiting() > 0 || sending_) {
+  const std::uint64_t before = counts_.dropped.value();
+  while (waiting() > 0 || sending_ > 0) {
     const TimePoint now = timers_.now();
     if (deadline.passed(now)) break;
     const Deadline look = timers_.in(flush_look);
     co_await timers_.sleep(look);
   }
-  const std::size_t left = waiting();
-  if (left == 0 && !sending_) co_return;
-  counts_.dropped.add(left);
-  log::event(LogLevel::warn, "tracing_flush_ended", "endpoint", target_.endpoint.text(), "waiting",
-             left, "why", "the collector did not take them in time");
+  // The batch that is under way ends with the process.
+  counts_.dropped.add(waiting() + sending_);
+  const std::uint64_t lost = counts_.dropped.value() - before;
+  if (lost == 0) co_return;
+  log::event(LogLevel::warn, "tracing_spans_lost", "endpoint", target_.endpoint.text(), "spans",
+             lost, "why", "the collector did not take them before the end");
 }
 
 }  // namespace mcplb::tracing

@@ -99,7 +99,7 @@ class Exporter final : public SpanSink {
   std::vector<Span> queue_;   // guarded by it
 
   std::optional<TimePoint> waiting_since_;  // as far as was looked
-  bool sending_ = false;
+  std::size_t sending_ = 0;                 // spans of the batch that is under way
   std::optional<Deadline> ending_;
   bool failing_ = false;  // the last attempt did, and the log knows
   TimePoint said_at_ = 0;
