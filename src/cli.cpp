@@ -13,6 +13,7 @@
 #include "demo/demo.hpp"
 #include "mcplb/base/log.hpp"
 #include "mcplb/config/config.hpp"
+#include "mcplb/tracing/target.hpp"
 #include "server.hpp"
 #include "tls_setup.hpp"
 
@@ -115,7 +116,11 @@ int check(const Arguments& arguments) {
   for (const std::string& note : outcome.loaded.notes) {
     std::fprintf(stderr, "note: %s\n", note.c_str());
   }
-  print(config::print_effective(outcome.loaded.settings));
+  const config::Settings& settings = outcome.loaded.settings;
+  const auto traces =
+      tracing::resolve(settings.tracing, config::process_environment(), settings.instance);
+  for (const std::string& note : traces.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+  print(config::print_effective(settings));
   return exit_fine;
 }
 

@@ -19,6 +19,7 @@ proxy::Policy make_policy(const config::Settings& settings,
   policy.client = settings.client;
   policy.http = settings.http;
   for (const std::string& cidr : settings.client.trusted_proxies) policy.trusted.add(cidr);
+  policy.trace_millionths = settings.tracing.sample_millionths;
   policy.secrets = settings.secrets;
   if (policy.secrets.empty()) policy.secrets.push_back(own_secret);
   std::vector<proxy::Route> routes;

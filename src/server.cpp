@@ -23,6 +23,7 @@
 #include "session_upkeep.hpp"
 #include "session_views.hpp"
 #include "tls_setup.hpp"
+#include "trace_export.hpp"
 #include "worker.hpp"
 
 namespace mcplb {
@@ -55,6 +56,7 @@ struct Server::State {
   std::vector<std::unique_ptr<proxy::Listener>> listeners;
   net::Loop control;
   net::Resolver resolver;
+  std::unique_ptr<TraceExport> traces;  // made by start(); null while tracing is off
   SessionViews session_views;
   Insight insight;
   admin::Admin admin;
@@ -86,6 +88,7 @@ struct Server::State {
   admin::HealthReport health() const;
   void watch_signals();
   bool set_up_tls(std::string& message);
+  void start_tracing();
   bool listen(std::string& message);
   bool listen_admin(std::string& message);
   void accepted(net::Acceptor::Accepted connection, const proxy::Listener& listener);
@@ -148,6 +151,7 @@ bool Server::start(std::string& message) {
   state.watch_signals();
   if (!state.set_up_tls(message)) return false;
   if (!state.listen(message) || !state.listen_admin(message)) return false;
+  state.start_tracing();
   const int count = state.settings.workers > 0 ? state.settings.workers : usable_cores();
   for (int i = 0; i < count; ++i) {
     state.workers.push_back(std::make_unique<Worker>(state.shared));
@@ -219,6 +223,14 @@ bool Server::State::set_up_tls(std::string& message) {
   if (!shared.store || !shared.store->url.uses_tls()) return true;
   shared.store_tls = tls.for_store(shared.store->tls, message);
   return shared.store_tls != nullptr;
+}
+
+// Before the first worker is made.
+void Server::State::start_tracing() {
+  traces = TraceExport::create(settings, {control, resolver, tls});
+  if (!traces) return;
+  shared.spans = &traces->exporter();
+  nursery.spawn(traces->exporter().run());
 }
 
 TellWorkers Server::State::tell_workers() {
@@ -387,6 +399,10 @@ Task<void> Server::State::stop_flow() {
     if (open == 0) break;
     const Deadline next_look = control.timers().in(stop_poll);
     co_await control.timers().sleep(next_look);
+  }
+  if (traces) {
+    const Deadline farewell = control.timers().in(limits::span_farewell);
+    co_await traces->exporter().flush(farewell);
   }
   control.stop();
 }

@@ -72,6 +72,11 @@ const net::TlsClientContext* TlsSetup::for_store(const net::TlsClientSettings& s
   return add_client(settings, "store", "store.redis.tls.", message);
 }
 
+const net::TlsClientContext* TlsSetup::for_collector(const net::TlsClientSettings& settings,
+                                                     std::string& message) {
+  return add_client(settings, "tracing", "OTEL_EXPORTER_OTLP_CERTIFICATE and its kin: ", message);
+}
+
 const net::TlsClientContext* TlsSetup::add_client(const net::TlsClientSettings& settings,
                                                   const std::string& owner,
                                                   const std::string& path, std::string& message) {

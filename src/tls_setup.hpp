@@ -26,6 +26,9 @@ class TlsSetup {
                                            std::string& message);
   const net::TlsClientContext* for_store(const net::TlsClientSettings& settings,
                                          std::string& message);
+  // Where spans are sent. Its files are named by variables of the environment.
+  const net::TlsClientContext* for_collector(const net::TlsClientSettings& settings,
+                                             std::string& message);
   // Looks at the files; one log line for each context that was loaded anew or cannot be.
   void reload_changed() const;
 

@@ -41,11 +41,13 @@ const char* to_string(Error::Kind kind) {
 
 namespace {
 
-std::int64_t monotonic_ns() {
+std::int64_t nanoseconds_of(clockid_t clock) {
   timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
+
+std::int64_t monotonic_ns() { return nanoseconds_of(CLOCK_MONOTONIC); }
 
 std::array<Counter, static_cast<std::size_t>(Limit::count_)>& limit_counters() {
   static std::array<Counter, static_cast<std::size_t>(Limit::count_)> counters;
@@ -56,6 +58,7 @@ std::array<Counter, static_cast<std::size_t>(Limit::count_)>& limit_counters() {
 
 std::int64_t monotonic_us() { return monotonic_ns() / 1000; }
 TimePoint monotonic_ms() { return monotonic_ns() / 1'000'000; }
+std::int64_t unix_ns() { return nanoseconds_of(CLOCK_REALTIME); }
 
 void append_utc_time(std::string& out) {
   const auto now = std::chrono::system_clock::now();
@@ -137,6 +140,7 @@ const char* to_string(Limit limit) {
     case Limit::metric_series: return "metric_series";
     case Limit::admin_event_streams: return "admin_event_streams";
     case Limit::timeline_events: return "timeline_events";
+    case Limit::spans: return "spans";
     case Limit::count_: break;
   }
   return "none";

@@ -11,6 +11,7 @@
 #include "mcplb/base/text.hpp"
 #include "mcplb/config/config.hpp"
 #include "mcplb/redis/settings.hpp"
+#include "mcplb/tracing/settings.hpp"
 
 namespace mcplb::config {
 namespace {
@@ -253,6 +254,10 @@ std::string check_secret(std::string& text) {
   if (text.size() >= limits::secret_bytes_min) return "";
   return "is too short to be a secret: at least " + std::to_string(limits::secret_bytes_min) +
          " characters, as `openssl rand -hex 32` makes them";
+}
+
+std::string check_otlp_endpoint(std::string& text) {
+  return text.empty() ? "" : tracing::parse_base_endpoint(text).wrong;
 }
 
 bool is_loopback(std::string_view listen_address) {

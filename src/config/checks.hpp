@@ -31,6 +31,7 @@ std::string check_access_log(std::string& text);
 std::string check_store_url(std::string& text);  // never repeats it: it may hold a password
 std::string check_store_prefix(std::string& text);
 std::string check_secret(std::string& text);
+std::string check_otlp_endpoint(std::string& text);
 
 // For texts that passed their check; nothing else.
 bool is_loopback(std::string_view listen_address);

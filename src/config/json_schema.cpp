@@ -47,6 +47,8 @@ Json type_of(const Row& row) {
       return described_by("size");
     case Kind::percent:
       return described_by("percent");
+    case Kind::ratio:
+      return or_variable({{"type", "number"}, {"minimum", 0}, {"maximum", 1}});
     case Kind::integer:
       return or_variable(with_range({{"type", "integer"}}, row));
     case Kind::count_or_auto: {
@@ -70,6 +72,7 @@ Json default_of(const Row& row, const void* defaults) {
   if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) return *texts;
   if (row.kind == Kind::boolean) return std::get<std::int64_t>(value) != 0;
   if (row.kind == Kind::integer) return std::get<std::int64_t>(value);
+  if (row.kind == Kind::ratio) return static_cast<double>(std::get<std::int64_t>(value)) / 1e6;
   return value_text(row, value);
 }
 

@@ -12,7 +12,7 @@ namespace mcplb::config {
 namespace {
 
 // A key whose part is not built has no field.
-constexpr Access nowhere{};
+[[maybe_unused]] constexpr Access nowhere{};
 
 constexpr std::int64_t second = 1000;
 constexpr std::int64_t minute = 60 * second;
@@ -361,8 +361,15 @@ constexpr Row rows[] = {
     duration("registration.cleanup_interval", registration<&Registration::cleanup_interval>,
              node_silence, "Silent for this much more: removed."),
 
-    section("tracing", "Spans over OTLP."),
-    text("tracing.otlp_endpoint", nowhere, "Empty: off.").not_built(),
+    section("tracing", "Spans of requests, sent to a collector."),
+    text("tracing.otlp_endpoint", at<&Settings::tracing, &tracing::Settings::otlp_endpoint>,
+         "A collector that takes OTLP over HTTP: http://host:4318. Empty: "
+         "OTEL_EXPORTER_OTLP_ENDPOINT, or off.")
+        .checked(check_otlp_endpoint),
+    ranged(row("tracing.sample_ratio", Kind::ratio,
+               at<&Settings::tracing, &tracing::Settings::sample_millionths>,
+               "Of new traces; who continues a trace does as its caller does."),
+           {0, 1'000'000}),
 
     duration("shutdown_delay", at<&Settings::shutdown_delay>, pause,
              "Between turning not ready and no longer accepting."),
@@ -405,7 +412,7 @@ constexpr std::string_view kept_until_restart[] = {
     "pools[].sessions.bind",
     "limits.head_bytes_max",  // the size of the buffers that there are
     "registration.enabled",
-    "tracing",
+    "tracing.otlp_endpoint",
 };
 
 constexpr bool kept_paths_exist() {

@@ -20,6 +20,7 @@ enum class Kind : std::uint8_t {
   integer,
   count_or_auto,  // an integer, or "auto" which is 0
   percent,
+  ratio,  // 0 to 1, kept in millionths
   boolean,
   choice,
   text,

@@ -44,6 +44,16 @@ std::string in_units(std::span<const Unit> units, std::int64_t value) {
   return std::to_string(value / unit->factor) + std::string(unit->name);
 }
 
+constexpr std::size_t ratio_digits = 6;  // behind the point
+
+// "0.25", "1.0": always with a point, never with a needless zero.
+std::string ratio_text(std::int64_t millionths) {
+  constexpr std::int64_t one = 1'000'000;
+  std::string fraction = std::to_string(one + millionths % one).substr(1);
+  while (fraction.size() > 1 && fraction.back() == '0') fraction.pop_back();
+  return std::to_string(millionths / one) + '.' + fraction;
+}
+
 std::string number_text(const Row& row, std::int64_t number) {
   switch (row.kind) {
     case Kind::duration:
@@ -52,6 +62,8 @@ std::string number_text(const Row& row, std::int64_t number) {
       return in_units(sizes, number);
     case Kind::percent:
       return std::to_string(number) + "%";
+    case Kind::ratio:
+      return ratio_text(number);
     default:
       return std::to_string(number);
   }
@@ -116,6 +128,21 @@ ParsedValue parse_percent(const Row& row, const std::string& text) {
   return wrong(quoted(row, text) + " is no percentage: " + range_text(row));
 }
 
+ParsedValue parse_ratio(const Row& row, const std::string& text) {
+  const std::string_view view = text;
+  const std::size_t dot = std::min(view.find('.'), view.size());
+  std::string fraction(view.substr(std::min(dot + 1, view.size())));
+  const bool short_enough = fraction.size() <= ratio_digits;
+  fraction.resize(ratio_digits, '0');
+  const auto whole = parse_decimal(view.substr(0, dot));
+  const auto part = parse_decimal(fraction);
+  const bool point_at_end = dot + 1 == view.size();
+  if (!whole || !part || !short_enough || point_at_end || *whole > 1) {
+    return wrong(quoted(row, text) + " is no ratio: " + range_text(row));
+  }
+  return in_range(row, text, *whole * 1'000'000 + *part);
+}
+
 ParsedValue parse_choice(const Row& row, const std::string& text) {
   const auto found = std::find_if(row.choices.begin(), row.choices.end(),
                                   [&](const Choice& choice) { return choice.name == text; });
@@ -140,6 +167,8 @@ ParsedValue parse_value(const Row& row, const std::string& text) {
       return parse_with_unit(row, text);
     case Kind::percent:
       return parse_percent(row, text);
+    case Kind::ratio:
+      return parse_ratio(row, text);
     case Kind::integer:
       return parse_integer(row, text);
     case Kind::count_or_auto:

@@ -37,6 +37,8 @@ constexpr std::array known_names{
     KnownName{"proxy-authorization", Name::proxy_authorization},
     KnownName{"proxy-connection", Name::proxy_connection},
     KnownName{"te", Name::te},
+    KnownName{"traceparent", Name::traceparent},
+    KnownName{"tracestate", Name::tracestate},
     KnownName{"trailer", Name::trailer},
     KnownName{"transfer-encoding", Name::transfer_encoding},
     KnownName{"upgrade", Name::upgrade},

@@ -77,6 +77,7 @@ class Classification {
  private:
   bool single(const Document& document);
   bool batch(const Document& document);
+  void take_trace(const Envelope& envelope);
   bool find_era(const Envelope& envelope);
   bool check_mirrors(const Envelope& envelope);
   bool take_session();
@@ -133,11 +134,21 @@ bool Classification::single(const Document& document) {
     out_.method = method_of(envelope.method);
     out_.repeat = repeat_licence(out_.method);
     out_.name = name_in(envelope, out_.method);
+    take_trace(envelope);
   } else if (envelope.has_outcome) {
     out_.kind = Kind::response;
   }
   if (!find_era(envelope)) return false;
   return out_.era == Era::modern ? check_mirrors(envelope) : take_session();
+}
+
+// A text beyond the bound would not be passed on anyway.
+void Classification::take_trace(const Envelope& envelope) {
+  const auto fits = [](std::string_view text) {
+    return text.size() <= limits::tracestate_bytes_max;
+  };
+  if (fits(envelope.traceparent)) out_.traceparent = envelope.traceparent;
+  if (fits(envelope.tracestate)) out_.tracestate = envelope.tracestate;
 }
 
 // Arrays exist in 2025-03-26 only. All their elements go to one backend, so none may be of
@@ -208,6 +219,8 @@ void Message::clear() {
   keep_bounded(id_json);
   session = {};
   endpoint_session = false;
+  traceparent.clear();
+  tracestate.clear();
 }
 
 struct Classifier::Parser {

@@ -151,7 +151,13 @@ class MessageReader {
 
   bool read_meta(ondemand::value& value) {
     return for_each_field_if_object(value, [this](std::string_view key, ondemand::value& entry) {
-      if (key == claim_key && note(out_.has_claim)) out_.claim = text_of(entry);
+      if (key == claim_key) {
+        if (note(out_.has_claim)) out_.claim = text_of(entry);
+      } else if (key == "traceparent" && out_.traceparent.empty()) {
+        out_.traceparent = text_of(entry);
+      } else if (key == "tracestate" && out_.tracestate.empty()) {
+        out_.tracestate = text_of(entry);
+      }
       return true;
     });
   }

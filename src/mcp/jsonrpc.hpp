@@ -25,6 +25,8 @@ struct Envelope {
   std::string_view uri;      // params.uri
   std::string_view task_id;  // params.taskId
   std::string_view claim;    // the protocol version that _meta claims
+  std::string_view traceparent;  // of _meta
+  std::string_view tracestate;
 };
 
 // What the elements of an array say together.

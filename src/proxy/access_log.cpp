@@ -12,7 +12,8 @@ namespace {
 
 std::string_view or_dash(std::string_view text) { return text.empty() ? "-" : text; }
 
-// A task id may work like a key, and a URI may carry credentials or tokens: the log shows neither.
+}  // namespace
+
 std::string loggable_name(const mcp::Message& message) {
   switch (message.method) {
     case mcp::Method::tasks_get:
@@ -36,7 +37,6 @@ std::string loggable_name(const mcp::Message& message) {
   return std::string(uri.substr(0, authority)) + std::string(uri.substr(at + 1));
 }
 
-}  // namespace
 
 void write_access_line(const AccessRecord& record) {
   if (!log::access_enabled()) return;
@@ -46,6 +46,7 @@ void write_access_line(const AccessRecord& record) {
   const std::array<char, 2> end{record.end.who, record.end.when};
   LogFields fields(log::format());
   fields.add("request_id", or_dash(record.request_id));
+  if (record.trace) fields.add("trace_id", to_hex(record.trace));
   fields.add("client", or_dash(record.client));
   fields.add("pool", or_dash(record.pool));
   fields.add("backend", or_dash(record.backend));

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "mcplb/base/trace_context.hpp"
 #include "mcplb/mcp/message.hpp"
 #include "proxy/local_reply.hpp"
 
@@ -20,6 +21,7 @@ struct EndCode {
 
 struct AccessRecord {
   std::string_view request_id;
+  TraceId trace;  // none: the line says nothing of it
   std::string_view client;
   std::string_view pool;
   std::string_view backend;
@@ -35,6 +37,10 @@ struct AccessRecord {
   std::int64_t total_us = 0;
   int tries = 0;
 };
+
+// What a message names, as it may be shown. A task id may work like a key, and a URI may carry
+// credentials or tokens: these are hashed, and left out. "-" when it names nothing.
+std::string loggable_name(const mcp::Message& message);
 
 // Does nothing while log.access is off.
 void write_access_line(const AccessRecord& record);

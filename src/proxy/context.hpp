@@ -129,6 +129,7 @@ struct Context {
   ClientSettings client;
   http::Settings http;
   net::Networks trusted;  // of client.trusted_proxies
+  std::uint32_t trace_millionths = 0;
   std::vector<std::string> secrets;
   std::shared_ptr<const Router> router;  // who keeps a Route keeps this, too
   net::Resolver resolver;

@@ -32,6 +32,10 @@ Exchange::Exchange(Context& context, const ClientInfo& client, net::Stream& stre
   record_.message = &message_;
   record_.end = {'P', 'Q'};
   record_.bytes_in = request_.head_bytes.size() + request_.body.size();
+  if (context.shared.spans != nullptr) {
+    trace_ = std::make_unique<ExchangeTrace>(*context.shared.spans, context.trace_millionths,
+                                             request_.head, message_);
+  }
 }
 
 Exchange::~Exchange() {
@@ -55,6 +59,7 @@ Exchange::~Exchange() {
   record_.http_method = request_.head.method_text;
   record_.total_us = monotonic_us() - started_us_;
   count_exchange();
+  end_trace();
   write_access_line(record_);
 }
 
@@ -93,6 +98,7 @@ std::optional<LocalReply> Exchange::admit() {
     const bool mismatch = refusal.reason == mcp::Refusal::Reason::header_mismatch;
     return LocalReply{mismatch ? Reason::header_mismatch : Reason::bad_request, refusal.what, {}};
   }
+  if (trace_) trace_->look_into_body();
   if (route_ == nullptr) return LocalReply{Reason::no_route, "", {}};
   pool_ = context_.pools[route_->pool].get();
   return find_owner();
@@ -186,6 +192,10 @@ RequestForwarding Exchange::forwarding() const {
   rules.client_https = client_.https;
   rules.is_mcp = message_.era != mcp::Era::none;
   rules.drops_last_event_id = without_last_event_id_;
+  if (trace_) {
+    rules.traceparent = trace_->traceparent();
+    rules.tracestate = trace_->tracestate();
+  }
   return rules;
 }
 

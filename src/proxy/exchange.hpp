@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include "mcplb/wire/request.hpp"
 #include "proxy/access_log.hpp"
 #include "proxy/context.hpp"
+#include "proxy/exchange_trace.hpp"
 #include "proxy/forward_head.hpp"
 #include "proxy/in_flight.hpp"
 #include "proxy/local_reply.hpp"
@@ -130,6 +132,7 @@ class Exchange {
   void learn_result();
   Next conclude(RelayEnd end);
   Task<Next> answer(LocalReply reply);
+  void end_trace();
 
   // What is counted of it.
   void count_exchange();
@@ -189,6 +192,7 @@ class Exchange {
   std::string opened_session_;  // by the reply, as the client calls it
 
   AccessRecord record_;
+  std::unique_ptr<ExchangeTrace> trace_;  // null: requests are not traced
   std::int64_t started_us_;
   std::int64_t sent_us_ = 0;
   std::int64_t head_us_ = 0;       // when the final head of the reply was there

@@ -140,6 +140,7 @@ Task<std::optional<LocalReply>> Exchange::leave_owner() {
 
 std::optional<LocalReply> Exchange::after_move(session::MoveResult result, const char* why) {
   using Moved = session::MoveResult::Outcome;
+  if (trace_) trace_->moved(result.outcome, why);
   if (result.outcome == Moved::moved) {
     use_.end();
     auto lost = take_found_owner();

@@ -85,6 +85,7 @@ session::LookupQuery Exchange::lookup_query() const {
 Task<std::optional<LocalReply>> Exchange::look_up_owner() {
   auto query = lookup_query();
   auto found = co_await context_.lookup.find(pool_->lookup_scope, std::move(query));
+  if (trace_) trace_->looked_up(found.outcome);
   use_.end();
   using Found = session::LookupResult::Outcome;
   std::optional<LocalReply> reply;

@@ -40,6 +40,7 @@ Task<Result<void>> Exchange::obtain_head() {
     cluster::Backend& backend = *candidates_[candidate];
     auto got = co_await attempt(backend, fresh);
     report(backend, got);
+    if (trace_) trace_->on_head(got ? backend_reply().status : 0, got);
     if (got) co_return {};
     const Retry retry = may_retry(got.error(), attempt_, licence(), repeated);
     if (retry == Retry::give_up || record_.tries >= tries_max) co_return got.error();
@@ -88,6 +89,7 @@ Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
   given_up_ = false;
   record_.end = {'C', 'C'};  // unless something better is known: the client left
   load_ = cluster::LoadShare(backend);
+  if (trace_) trace_->begin_try(backend, backend_head_);
   if (!fresh) lease_ = pool_->dispatcher.take_idle(backend);
   if (!lease_) {
     const milliseconds patience = pool_->dispatcher.view().settings.connect_timeout;
@@ -115,6 +117,7 @@ bool Exchange::should_leave(const cluster::Backend& backend) const {
 }
 
 void Exchange::release_lease() {
+  if (trace_) trace_->end_try();
   in_flight_.end();
   lease_.close();
 }

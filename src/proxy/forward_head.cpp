@@ -24,6 +24,8 @@ bool rewritten_in_request(const http::Field& field, const RequestForwarding& for
     // A moved session's id is rewritten in bodies that we must be able to read.
     case Name::accept_encoding: return forwarding.is_mcp;
     case Name::last_event_id: return forwarding.drops_last_event_id;
+    case Name::traceparent:
+    case Name::tracestate: return !forwarding.traceparent.empty();
     case Name::x_forwarded_host:
     case Name::x_forwarded_proto:
     case Name::x_real_ip: return !forwarding.client_trusted;
@@ -61,6 +63,11 @@ void append_client_fields(std::string& out, const http::RequestHead& request,
     http::append_field(out, "X-Real-IP", forwarding.client_ip);
   }
   http::append_field(out, "X-Request-Id", forwarding.request_id);
+  if (forwarding.traceparent.empty()) return;
+  http::append_field(out, "traceparent", forwarding.traceparent);
+  if (!forwarding.tracestate.empty()) {
+    http::append_field(out, "tracestate", forwarding.tracestate);
+  }
 }
 
 // Mcp-Session-Id as the next hop knows the session, for each field of that name.

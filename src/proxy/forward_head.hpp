@@ -23,6 +23,8 @@ struct RequestForwarding {
   bool is_mcp = false;
   bool drops_last_event_id = false;  // the backend never had that event
   std::string_view default_host;  // for HTTP/1.0 requests without Host
+  std::string_view traceparent;   // replaces the client's, and its tracestate; empty: both stay
+  std::string_view tracestate;
 };
 void append_backend_head(std::string& out, const http::RequestHead& request,
                          const RequestForwarding& forwarding);

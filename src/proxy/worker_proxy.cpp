@@ -62,6 +62,7 @@ void Context::take_over_policy() {
   client = policy->client;
   http = policy->http;
   trusted = policy->trusted;
+  trace_millionths = policy->trace_millionths;
   // A copy of its own: workers that count their requests on one counter slow each other down.
   router = std::make_shared<const Router>(policy->router);
   const bool new_secrets = secrets != policy->secrets;

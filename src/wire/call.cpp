@@ -38,6 +38,7 @@ CallHead describe(const http::ReplyHead& head) {
   if (head.fields.count(http::Name::mcp_session_id) == 1) {
     described.session = head.fields.get(http::Name::mcp_session_id);
   }
+  described.retry_after = head.fields.get("Retry-After");
   for (const http::Field& field : head.fields) {
     if (!equals_ignoring_case(field.name, "WWW-Authenticate")) continue;
     if (!described.www_authenticate.empty()) described.www_authenticate += ", ";

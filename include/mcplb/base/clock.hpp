@@ -39,5 +39,7 @@ std::int64_t monotonic_us();
 void append_utc_time(std::string& out);
 // Monotonic milliseconds, read from the system; for threads without a loop.
 TimePoint monotonic_ms();
+// Nanoseconds since 1970, read from the system; for what other machines compare.
+std::int64_t unix_ns();
 
 }  // namespace mcplb

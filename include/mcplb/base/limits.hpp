@@ -225,6 +225,38 @@ inline constexpr std::size_t tls_certificates_max = 256;
 inline constexpr std::size_t tls_sessions_kept = 64;
 // How often certificate files are looked at for a change.
 inline constexpr milliseconds tls_files_look{5000};
+// A tracestate that is passed on: all of it, and how many members it has.
+inline constexpr std::size_t tracestate_bytes_max = 512;
+inline constexpr std::size_t tracestate_members_max = 32;
+// What one span says: attributes, bytes of one text, events.
+inline constexpr std::size_t span_attributes_max = 32;
+inline constexpr std::size_t span_text_bytes_max = 256;
+inline constexpr std::size_t span_events_max = 16;
+// Spans that wait to be sent; beyond it they are dropped.
+inline constexpr std::size_t spans_queued_max = 8192;
+// Spans are sent when so many wait, or the oldest has waited for so long; how often that is looked
+// at.
+inline constexpr std::size_t span_batch_max = 512;
+inline constexpr milliseconds span_batch_wait{1000};
+inline constexpr milliseconds span_look{50};
+// Attempts to send one batch, and the pauses between them: doubled from the first to the last, then
+// at random between a half and the whole of that. A collector may ask for a longer one, up to a
+// bound.
+inline constexpr int span_tries = 5;
+inline constexpr milliseconds span_backoff_min{500};
+inline constexpr milliseconds span_backoff_max{5000};
+inline constexpr milliseconds span_retry_after_max{30'000};
+// One attempt, with connecting, unless the environment says otherwise; and what a process that ends
+// gives to all that is left.
+inline constexpr milliseconds span_export{10'000};
+inline constexpr milliseconds span_farewell{2000};
+// A collector's reply, and what of its words is logged.
+inline constexpr std::size_t span_reply_bytes_max = 64 * 1024;
+// Between two lines that say that spans cannot be sent.
+inline constexpr milliseconds span_failure_line{60'000};
+// Of one variable of the environment that lists headers or attributes: bytes and entries.
+inline constexpr std::size_t span_list_bytes_max = 8 * 1024;
+inline constexpr std::size_t span_list_entries_max = 64;
 // Lines about handshakes that failed, a second: strangers can cause any number of failures.
 inline constexpr int tls_failure_lines_per_second = 10;
 

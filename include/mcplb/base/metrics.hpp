@@ -68,6 +68,7 @@ enum class Limit : std::uint8_t {
   metric_series,
   admin_event_streams,
   timeline_events,
+  spans,
   count_
 };
 const char* to_string(Limit limit);

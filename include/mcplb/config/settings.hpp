@@ -13,6 +13,7 @@
 #include "mcplb/proxy/settings.hpp"
 #include "mcplb/redis/settings.hpp"
 #include "mcplb/session/settings.hpp"
+#include "mcplb/tracing/settings.hpp"
 
 namespace mcplb::config {
 
@@ -43,6 +44,7 @@ struct Settings {
   proxy::ClientSettings client;
   LogSettings log;
   cluster::RegistrationSettings registration;
+  tracing::Settings tracing;
   milliseconds shutdown_delay{0};
   milliseconds shutdown_timeout{25'000};
 

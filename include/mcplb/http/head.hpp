@@ -33,6 +33,8 @@ enum class Name : std::uint8_t {
   proxy_authorization,
   proxy_connection,
   te,
+  traceparent,
+  tracestate,
   trailer,
   transfer_encoding,
   upgrade,

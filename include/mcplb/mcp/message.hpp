@@ -81,6 +81,10 @@ struct Message {
   // A view into the head. Empty on modern requests: they never have affinity.
   std::string_view session;
   bool endpoint_session = false;  // the session came from the query (2024-11-05)
+  // What params._meta of a single message says of its trace (SEP-414), as it came; unchecked, but
+  // no longer than limits::tracestate_bytes_max. Empty: nothing.
+  std::string traceparent;
+  std::string tracestate;
 
   // An `initialize` inside a session (the 2024-11-05 kind always is) opens none.
   bool opens_session() const {

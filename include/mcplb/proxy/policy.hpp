@@ -2,6 +2,7 @@
 // one configuration, never half of each.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct Policy {
   // Grows at its end only, so that Route::pool stays what it is. A pool that the configuration no
   // longer has keeps its place, without a route.
   std::vector<PoolPolicy> pools;
+  std::uint32_t trace_millionths = 0;  // so many of a million new traces are recorded
 };
 
 }  // namespace mcplb::proxy

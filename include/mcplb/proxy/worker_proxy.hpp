@@ -11,6 +11,7 @@
 #include "mcplb/base/clock.hpp"
 #include "mcplb/base/metrics.hpp"
 #include "mcplb/base/published.hpp"
+#include "mcplb/base/span.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/net/tls.hpp"
@@ -39,6 +40,7 @@ struct SharedState {
   // In the order of Policy::pools. Grows while workers run: for the control loop only.
   std::vector<std::unique_ptr<SharedPool>> pools;
   mutable std::atomic<std::size_t> connections{0};  // of the process
+  SpanSink* spans = nullptr;  // of requests; null: they are not traced. Outlives the workers
   mutable ProxyStats stats;
 };
 

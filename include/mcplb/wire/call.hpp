@@ -46,6 +46,7 @@ struct CallHead {
   int status = 0;
   bool event_stream = false;
   std::string_view content_type;
+  std::string_view retry_after;
   std::string www_authenticate;  // several fields joined (RFC 9110 §5.3)
   std::string_view session;      // Mcp-Session-Id; empty, too, when it is repeated
 };

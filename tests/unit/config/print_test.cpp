@@ -36,12 +36,6 @@ pools:
     CHECK(complaints(printed).find("too short to be a secret") != std::string::npos);
     CHECK(print_effective(settings_of(one_pool)).find("token: \"\"") != std::string::npos);
   }
-
-  TEST_CASE("what is not built is marked") {
-    const std::string printed = print_effective(settings_of(one_pool));
-    CHECK(printed.find("tracing:  # not built yet\n") != std::string::npos);
-    CHECK(printed.find("interval: 5s\n") != std::string::npos);
-  }
 }
 
 }  // namespace mcplb::config

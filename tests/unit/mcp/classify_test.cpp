@@ -57,6 +57,25 @@ TEST_SUITE("mcp/classify") {
     }
   }
 
+  TEST_CASE("what _meta says of a trace is taken as it is, within a bound") {
+    const std::string trace = R"("traceparent":"00-1-2-01","tracestate":"a\u003d1")";
+    const std::string before = R"({"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{)";
+    const Outcome taken(text({post, v_legacy, session}), before + trace + "}}}");
+    CHECK(taken.accepted);
+    CHECK(taken.message.traceparent == "00-1-2-01");
+    CHECK(taken.message.tracestate == "a=1");
+    const Outcome first(text({post, v_legacy, session}),
+                        before + R"("traceparent":"x","traceparent":"y"}}})");
+    CHECK(first.accepted);
+    CHECK(first.message.traceparent == "x");
+    const Outcome odd(text({post, v_legacy, session}),
+                      before + R"("traceparent":7,"tracestate":")" +
+                          std::string(limits::tracestate_bytes_max + 1, 'x') + "\"}}}");
+    CHECK(odd.accepted);
+    CHECK(odd.message.traceparent.empty());
+    CHECK(odd.message.tracestate.empty());
+  }
+
   TEST_CASE("requests without a body are MCP by their session or by what they accept") {
     struct Row {
       std::string_view head;

@@ -75,6 +75,15 @@ std::string name_logged(mcp::Method method, const std::string& name) {
 }  // namespace
 
 TEST_SUITE("proxy/access_log") {
+  TEST_CASE("a line names its trace, if it has one") {
+    const mcp::Message message = message_of(mcp::Method::ping, "");
+    AccessRecord record;
+    record.message = &message;
+    CHECK(!logged(record).contains("trace_id"));
+    record.trace = {1, 2};
+    CHECK(logged(record).value("trace_id", "") == "00000000000000010000000000000002");
+  }
+
   TEST_CASE("a line tells the whole exchange") {
     mcp::Message message = message_of(mcp::Method::tools_call, "search");
     message.session = "secret-session";

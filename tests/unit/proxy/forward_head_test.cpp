@@ -75,6 +75,21 @@ const std::string dated = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
 }  // namespace
 
 TEST_SUITE("proxy/forward_head requests") {
+  TEST_CASE("a trace goes on as the client has it, or as it is told to") {
+    const std::string fields = "Host: h\r\nTraceparent: theirs\r\nTRACESTATE: a=1\r\n";
+    Sent untouched("GET / HTTP/1.1", fields);
+    CHECK(untouched.forwards("Traceparent: theirs"));
+    CHECK(untouched.forwards("TRACESTATE: a=1"));
+    Sent replaced("GET / HTTP/1.1", fields);
+    replaced.forwarding.traceparent = "ours";
+    CHECK(replaced.forwards("traceparent: ours"));
+    CHECK(!replaced.forwards_field("Traceparent"));
+    CHECK(!replaced.forwards_field("TRACESTATE"));
+    CHECK(!replaced.forwards_field("tracestate"));
+    replaced.forwarding.tracestate = "b=2";
+    CHECK(replaced.forwards("tracestate: b=2"));
+  }
+
   TEST_CASE("the session is spelled as the owner knows it, wherever that differs") {
     Sent sent(get, host + "mcp-session-id: outside\r\nX-Own: outside\r\n");
     CHECK(sent.forwards("mcp-session-id: outside"));
