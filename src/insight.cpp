@@ -62,9 +62,10 @@ admin::ActivityView Insight::activity() const {
   return view;
 }
 
-std::string Insight::metrics(const SessionUpkeep* upkeep) const {
+std::string Insight::metrics(const SessionUpkeep* upkeep,
+                             const tracing::ExportCounts* spans) const {
   MetricsSources sources{parts_.shared, parts_.registry, {}, nullptr, nullptr,
-                         parts_.reloads.counts()};
+                         parts_.reloads.counts(), spans};
   for (const auto& worker : parts_.workers) sources.workers.push_back(&worker->proxy());
   if (upkeep != nullptr && upkeep->client() != nullptr) {
     sources.store_client = &upkeep->client()->stats();

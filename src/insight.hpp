@@ -9,6 +9,7 @@
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/net/loop.hpp"
 #include "mcplb/proxy/worker_proxy.hpp"
+#include "mcplb/tracing/exporter.hpp"
 #include "reload.hpp"
 #include "session_upkeep.hpp"
 #include "timeline.hpp"
@@ -38,8 +39,8 @@ class Insight {
   void start(Nursery& nursery);
   const TrafficHistory& traffic() const { return traffic_; }
   admin::ActivityView activity() const;
-  // `upkeep` is null while the process starts.
-  std::string metrics(const SessionUpkeep* upkeep) const;
+  // `upkeep` is null while the process starts, `spans` while tracing is off.
+  std::string metrics(const SessionUpkeep* upkeep, const tracing::ExportCounts* spans) const;
 
  private:
   Task<void> watch_traffic();

@@ -44,6 +44,7 @@ class Page {
     add_sessions();
     add_backends();
     add_store();
+    add_spans();
     add_process();
     return std::move(text_);
   }
@@ -94,6 +95,7 @@ class Page {
   void add_backends();
   void add_backend_states();
   void add_store();
+  void add_spans();
   void add_process();
   void add_value(std::string_view name, Type type, std::string_view help, double value) {
     Family family(name, type, help);
@@ -291,6 +293,15 @@ void Page::add_store() {
   add_value("mcplb_store_failures_total", Type::counter,
             "Commands that got no reply, or were not sent because the store was away.",
             as_number(failures));
+}
+
+void Page::add_spans() {
+  if (sources_.spans == nullptr) return;
+  Family spans("mcplb_spans_total", Type::counter,
+               "Spans of requests: exported, or dropped because the collector did not take them.");
+  spans.add({{"result", "exported"}}, as_number(sources_.spans->exported.value()));
+  spans.add({{"result", "dropped"}}, as_number(sources_.spans->dropped.value()));
+  finish(spans);
 }
 
 void Page::add_process() {

@@ -8,6 +8,7 @@
 #include "mcplb/proxy/worker_proxy.hpp"
 #include "mcplb/redis/client.hpp"
 #include "mcplb/session/store.hpp"
+#include "mcplb/tracing/exporter.hpp"
 #include "reload.hpp"
 
 namespace mcplb {
@@ -21,6 +22,7 @@ struct MetricsSources {
   const redis::Stats* store_client = nullptr;
   const session::StoreTimes* store_times = nullptr;
   const ReloadCounts& reloads;
+  const tracing::ExportCounts* spans = nullptr;  // null while tracing is off
 };
 
 std::string metrics_page(const MetricsSources& sources);

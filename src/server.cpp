@@ -330,7 +330,9 @@ admin::View Server::State::admin_view() {
                       registrar ? &registrar->registration() : nullptr);
   };
   view.activity = [this] { return insight.activity(); };
-  view.metrics = [this] { return insight.metrics(upkeep.get()); };
+  view.metrics = [this] {
+    return insight.metrics(upkeep.get(), traces ? &traces->exporter().counts() : nullptr);
+  };
   view.configuration = [this] { return config::print_effective_json(settings); };
   view.pause = [this](milliseconds time) { return pause(time); };
   view.change_backend = [this](const admin::BackendCommand& command) -> Result<admin::BackendView> {
