@@ -47,6 +47,15 @@ std::optional<std::int64_t> seconds_since(TimePoint when) {
   return (monotonic_ms() - when) / 1000;
 }
 
+admin::NamedCounts session_events_of(const proxy::SharedPool& pool) {
+  admin::NamedCounts counts;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(session::Event::count_); ++i) {
+    const auto event = static_cast<session::Event>(i);
+    counts.emplace_back(to_string(event), pool.session_events.value(event));
+  }
+  return counts;
+}
+
 }  // namespace
 
 cluster::Mode wanted_mode(BackendMode mode) {
@@ -72,20 +81,30 @@ BackendView view_of(const cluster::Backend& backend) {
   // Until the sessions have been used once more, nobody can say.
   view.suspect = backend.health().restarted_at() > 0 &&
                  monotonic_ms() - backend.health().restarted_at() < limits::suspect_for.count();
+  if (record.checked_at != 0) {
+    view.check = BackendView::Check{record.check_good, record.check_text};
+  }
   view.last_check_seconds = seconds_since(record.checked_at);
   view.since_seconds = seconds_since(backend.healthy() ? record.up_since : record.down_since);
   return view;
 }
 
 std::vector<admin::PoolView> pool_views(const proxy::SharedState& shared,
+                                        const TrafficHistory& traffic,
                                         const cluster::Registration* registration) {
   std::vector<admin::PoolView> pools;
-  for (const auto& pool : shared.pools) {
+  for (std::size_t i = 0; i < shared.pools.size(); ++i) {
+    const proxy::SharedPool& pool = *shared.pools[i];
     admin::PoolView& view = pools.emplace_back();
-    view.name = pool->pool.name();
-    const auto members = pool->pool.view();
-    for (const cluster::Backend* backend : members->backends)
+    view.name = pool.pool.name();
+    view.traffic = traffic.pool(i);
+    view.session_events = session_events_of(pool);
+    const auto members = pool.pool.view();
+    view.balance = to_string(members->settings.balance);
+    for (const cluster::Backend* backend : members->backends) {
       view.backends.push_back(view_of(*backend));
+      view.backends.back().traffic = traffic.backend(backend->id());
+    }
     if (registration == nullptr) continue;
     for (const cluster::Registration::Listed& listed : registration->nodes()) {
       const auto found = std::find_if(

@@ -1,7 +1,9 @@
 #include "cli_tables.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstdio>
 
 #include "mcplb/base/text.hpp"
 
@@ -31,6 +33,27 @@ std::string cell(const Json& object, const char* name) {
 std::string duration_cell(const Json& object, const char* name) {
   const Json& value = member(object, name);
   return value.is_number_integer() ? short_duration(value.get<std::int64_t>()) : unknown;
+}
+
+std::string decimal_cell(const Json& object, const char* name) {
+  const Json& value = member(object, name);
+  if (!value.is_number()) return unknown;
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f", value.get<double>());
+  return text.data();
+}
+
+// Requests and errors a second, and how long most of them take.
+Row traffic_cells(const Json& thing) {
+  const Json& traffic = member(thing, "traffic");
+  const std::string p99 = decimal_cell(member(traffic, "latency_ms"), "p99");
+  return {decimal_cell(traffic, "requests_per_second"), decimal_cell(traffic, "errors_per_second"),
+          p99 == unknown ? p99 : p99 + "ms"};
+}
+
+Row joined(Row row, const Row& more) {
+  row.insert(row.end(), more.begin(), more.end());
+  return row;
 }
 
 // Empty when it is missing or no list.
@@ -103,28 +126,31 @@ std::string status_table(const Json& answer) {
                             {"up for", duration_cell(answer, "uptime_seconds")},
                             {"sessions", cell(answer, "active_sessions")},
                             {"store", store_cell(store)}});
-  std::vector<Row> rows{{"POOL", "STATUS", "USABLE", "SESSIONS", "STREAMS", "IN-FLIGHT"}};
+  std::vector<Row> rows{{"POOL", "STATUS", "USABLE", "SESSIONS", "STREAMS", "IN-FLIGHT", "REQ/S",
+                         "ERR/S", "P99"}};
   for (const Json& pool : elements(answer, "pools")) {
     const Json& backends = elements(pool, "backends");
-    rows.push_back({cell(pool, "name"), cell(pool, "status"),
-                    cell(pool, "usable") + "/" + std::to_string(backends.size()),
-                    cell(pool, "sessions"), sum(backends, "streams"), sum(backends, "in_flight")});
+    const Row row{cell(pool, "name"), cell(pool, "status"),
+                  cell(pool, "usable") + "/" + std::to_string(backends.size()),
+                  cell(pool, "sessions"), sum(backends, "streams"), sum(backends, "in_flight")};
+    rows.push_back(joined(row, traffic_cells(pool)));
   }
   return text + "\n" + table(rows);
 }
 
 std::string backends_table(const Json& answer) {
   std::vector<Row> rows{{"POOL", "BACKEND", "URL", "STATE", "WEIGHT", "SESSIONS", "STREAMS",
-                         "IN-FLIGHT", "SINCE", "CHECKED"}};
+                         "IN-FLIGHT", "SINCE", "CHECKED", "REQ/S", "ERR/S", "P99"}};
   for (const Json& pool : elements(answer, "pools")) {
     for (const Json& backend : elements(pool, "backends")) {
       const Json& suspect = member(backend, "suspect");
       const std::string mark = suspect.is_boolean() && suspect.get<bool>() ? " (suspect)" : "";
-      rows.push_back({cell(pool, "name"), cell(backend, "id"), cell(backend, "url"),
-                      cell(backend, "state") + mark, cell(backend, "weight"),
-                      cell(backend, "sessions"), cell(backend, "streams"),
-                      cell(backend, "in_flight"), duration_cell(backend, "since_seconds"),
-                      duration_cell(backend, "last_check_seconds")});
+      const Row row{cell(pool, "name"), cell(backend, "id"), cell(backend, "url"),
+                    cell(backend, "state") + mark, cell(backend, "weight"),
+                    cell(backend, "sessions"), cell(backend, "streams"),
+                    cell(backend, "in_flight"), duration_cell(backend, "since_seconds"),
+                    duration_cell(backend, "last_check_seconds")};
+      rows.push_back(joined(row, traffic_cells(backend)));
     }
   }
   return table(rows);

@@ -15,6 +15,7 @@
 #include "mcplb/proxy/worker_proxy.hpp"
 #include "backend_views.hpp"
 #include "drains.hpp"
+#include "insight.hpp"
 #include "policy.hpp"
 #include "pool_upkeep.hpp"
 #include "registrar.hpp"
@@ -40,6 +41,7 @@ struct Server::State {
         control(limits::buffer_block_bytes),
         resolver(control, settings.resolver),
         session_views(shared, registry),
+        insight({control, shared, registry, workers, reloads}),
         admin(settings.admin, admin_view()),
         reloads(reload_targets(), reload_hooks(), std::move(load)),
         backends({control, resolver, membership, nursery, tell_workers()}, settings.resolver),
@@ -54,6 +56,7 @@ struct Server::State {
   net::Loop control;
   net::Resolver resolver;
   SessionViews session_views;
+  Insight insight;
   admin::Admin admin;
   Reload reloads;
   http::Settings admin_http;
@@ -79,6 +82,7 @@ struct Server::State {
   cluster::Membership::Hooks membership_hooks();
   bool prepare(cluster::Backend& backend, std::string& message);
   admin::View admin_view();
+  Task<void> pause(milliseconds time);
   admin::HealthReport health() const;
   void watch_signals();
   bool set_up_tls(std::string& message);
@@ -96,6 +100,7 @@ Server::Server(config::Settings settings, Loader load)
   state.shared.resolver = state.settings.resolver;
   state.shared.store = state.settings.store;
   state.shared.instance = state.settings.instance;
+  state.shared.registry = &state.registry;
   for (const config::PoolSettings& pool : state.settings.pools) {
     state.shared.pools.push_back(std::make_unique<proxy::SharedPool>(
         pool.cluster, pool.sessions.idle_timeout, state.registry));
@@ -150,6 +155,7 @@ bool Server::start(std::string& message) {
   for (auto& worker : state.workers) worker->start();
   for (const auto& pool : state.shared.pools) state.backends.add(pool->pool);
   state.nursery.spawn(state.certificates_flow());
+  state.insight.start(state.nursery);
   state.upkeep = std::make_unique<SessionUpkeep>(state.control, state.resolver, state.nursery,
                                                  state.shared);
   state.upkeep->start();
@@ -308,8 +314,13 @@ admin::View Server::State::admin_view() {
   };
   view.registration = [this] { return registrar ? &registrar->registration() : nullptr; };
   view.pools = [this] {
-    return pool_views(shared, registrar ? &registrar->registration() : nullptr);
+    return pool_views(shared, insight.traffic(),
+                      registrar ? &registrar->registration() : nullptr);
   };
+  view.activity = [this] { return insight.activity(); };
+  view.metrics = [this] { return insight.metrics(upkeep.get()); };
+  view.configuration = [this] { return config::print_effective_json(settings); };
+  view.pause = [this](milliseconds time) { return pause(time); };
   view.change_backend = [this](const admin::BackendCommand& command) -> Result<admin::BackendView> {
     const cluster::Mode mode = wanted_mode(command.mode);
     const cluster::Backend* const backend =
@@ -319,6 +330,11 @@ admin::View Server::State::admin_view() {
   };
   view.reload = [this] { return reload_now(); };
   return view;
+}
+
+Task<void> Server::State::pause(milliseconds time) {
+  const Deadline end = control.timers().in(time);
+  co_await control.timers().sleep(end);
 }
 
 admin::HealthReport Server::State::health() const {

@@ -28,7 +28,7 @@ SessionUpkeep::PoolUpkeep::PoolUpkeep(SessionUpkeep& upkeep, const proxy::PoolPo
     : shared(*policy.shared),
       settings(policy.session),
       dispatcher(upkeep.loop_, upkeep.resolver_, shared.pool, upkeep.http_),
-      scope{dispatcher, settings, shared.store_scope},
+      scope{dispatcher, settings, shared.store_scope, shared.session_events},
       farewells(upkeep.nursery_, upkeep.loop_.timers(),
                 [this](cluster::Backend& backend, Deadline deadline) {
                   return dispatcher.connect(backend, deadline);
@@ -37,6 +37,7 @@ SessionUpkeep::PoolUpkeep::PoolUpkeep(SessionUpkeep& upkeep, const proxy::PoolPo
                .settings = settings,
                .sessions = shared.sessions,
                .endpoint_sessions = shared.endpoint_sessions,
+               .events = shared.session_events,
                .store = upkeep.link_ ? &upkeep.link_->store : nullptr,
                .id_at_backend = id_at_backend(settings.identity)},
               farewells, upkeep.nursery_, upkeep.loop_.timers()) {}
@@ -48,7 +49,7 @@ SessionUpkeep::SessionUpkeep(net::Loop& loop, net::Resolver& resolver, Nursery& 
       nursery_(nursery),
       channel_(shared.store ? session::Store::channel(shared.store->prefix) : ""),
       link_(shared.store ? std::make_unique<StoreLink>(loop, resolver, nursery, shared) : nullptr),
-      mover_(loop.timers(), nursery, store(), shared.move_stats) {
+      mover_(loop.timers(), nursery, store()) {
   const auto policy = shared.policy.get();
   http_ = policy->http;
   for (const proxy::PoolPolicy& pool : policy->pools)

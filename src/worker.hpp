@@ -26,6 +26,8 @@ class Worker {
   void hand_over(net::Acceptor::Accepted accepted, const proxy::Listener& listener);
   // Connections and open streams, those on their way included.
   std::size_t load() const { return on_their_way_.load(std::memory_order_relaxed) + proxy_.load(); }
+  // For what may be read on any thread.
+  const proxy::WorkerProxy& proxy() const { return proxy_; }
   // Calls `what` with the proxy, on the worker's loop, soon.
   void tell(std::function<void(proxy::WorkerProxy&)> what);
   // Ends the loop and waits for the thread; what is still open is cut.

@@ -49,7 +49,10 @@ const Admin::Endpoint Admin::endpoints[] = {
     {Method::get, "/health", &Admin::health, nullptr},
     {Method::get, "/health/live", &Admin::live, nullptr},
     {Method::get, "/health/ready", &Admin::ready, nullptr},
+    {Method::get, "/metrics", &Admin::metrics, nullptr},
+    {Method::get, "/config", &Admin::configuration, nullptr},
     {Method::get, "/api/state", &Admin::state, nullptr},
+    {Method::get, "/api/events", nullptr, nullptr, "", &Admin::follow},
     {Method::get, "/api/sessions", &Admin::sessions, nullptr},
     {Method::get, "/api/cluster/status", &Admin::cluster_status, nullptr},
     {Method::get, "/api/cluster/nodes", &Admin::nodes, nullptr},
@@ -71,6 +74,10 @@ Admin::Admin(Settings settings, View view)
 Task<void> Admin::handle(const wire::Request& request, wire::ReplyWriter& writer) {
   Call call{request.head, request.body, {}};
   const Endpoint* const endpoint = find_endpoint(call);
+  if (endpoint != nullptr && endpoint->stream != nullptr && !refuse(endpoint, call)) {
+    co_await (this->*endpoint->stream)(call, writer);
+    co_return;
+  }
   auto reply = co_await answer(endpoint, call);
   if (endpoint != nullptr && !endpoint->command.empty()) {
     note_command(request, *endpoint, call, reply.status);
@@ -102,28 +109,49 @@ std::string Admin::allowed_methods(std::string_view path) {
 }
 
 Task<wire::Reply> Admin::answer(const Endpoint* endpoint, const Call& call) {
+  auto refused = refuse(endpoint, call);
+  if (refused) co_return std::move(*refused);
+  if (endpoint->later == nullptr) co_return (this->*endpoint->answer)(call);
+  co_return co_await (this->*endpoint->later)(call);
+}
+
+// None: the endpoint may answer.
+std::optional<wire::Reply> Admin::refuse(const Endpoint* endpoint, const Call& call) const {
   if (!may_see(call.head)) {
     wire::Reply reply = error_reply(401, "unauthorized", "Authorization: Bearer TOKEN needed");
     reply.fields.emplace_back("WWW-Authenticate", "Bearer realm=\"mcplb\"");
-    co_return reply;
+    return reply;
   }
   if (endpoint == nullptr) {
     const std::string allowed = allowed_methods(call.head.path);
-    if (allowed.empty()) co_return error_reply(404, "not_found", "no such endpoint");
+    if (allowed.empty()) return error_reply(404, "not_found", "no such endpoint");
     wire::Reply reply = error_reply(405, "method_not_allowed", "this endpoint wants " + allowed);
     reply.fields.emplace_back("Allow", allowed);
-    co_return reply;
+    return reply;
   }
-  if (!endpoint->command.empty()) {
-    const std::string_view wrong = foreign_origin(call.head, !settings_.token.empty());
-    if (!wrong.empty()) co_return error_reply(403, "forbidden", wrong);
-    if (endpoint->method == Method::post && !says_json(call.head)) {
-      co_return error_reply(415, "unsupported_media_type",
-                            "commands want Content-Type: application/json");
-    }
+  if (endpoint->command.empty()) return std::nullopt;
+  const std::string_view wrong = foreign_origin(call.head, !settings_.token.empty());
+  if (!wrong.empty()) return error_reply(403, "forbidden", wrong);
+  if (endpoint->method == Method::post && !says_json(call.head)) {
+    return error_reply(415, "unsupported_media_type",
+                       "commands want Content-Type: application/json");
   }
-  if (endpoint->later == nullptr) co_return (this->*endpoint->answer)(call);
-  co_return co_await (this->*endpoint->later)(call);
+  return std::nullopt;
+}
+
+wire::Reply Admin::metrics(const Call&) const {
+  wire::Reply reply;
+  reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  reply.fields.emplace_back("Cache-Control", "no-store");
+  reply.body = view_.metrics();
+  return reply;
+}
+
+wire::Reply Admin::configuration(const Call&) const {
+  wire::Reply reply;
+  reply.fields.emplace_back("Cache-Control", "no-store");
+  reply.body = view_.configuration();
+  return reply;
 }
 
 bool Admin::may_see(const http::RequestHead& head) const {

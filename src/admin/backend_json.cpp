@@ -64,6 +64,12 @@ Json backend_json(const BackendView& backend) {
   body["suspect"] = backend.suspect;
   body["last_check_seconds"] = or_null(backend.last_check_seconds);
   body["since_seconds"] = or_null(backend.since_seconds);
+  body["check"] = nullptr;
+  if (backend.check) {
+    body["check"] = Json::object();
+    body["check"]["good"] = backend.check->good;
+    body["check"]["text"] = backend.check->text;
+  }
   body["registered"] = backend.last_heartbeat_millis.has_value();
   return body;
 }

@@ -11,9 +11,6 @@
 
 namespace mcplb::admin {
 
-std::string_view to_string(BackendMode mode);
-std::string_view to_string(BackendState state);
-
 Json backend_json(const BackendView& backend);
 
 // Null when there is none of that name.

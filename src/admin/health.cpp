@@ -3,8 +3,7 @@
 
 #include "mcplb/admin/admin.hpp"
 
-#include "admin/backend_json.hpp"
-#include "admin/query.hpp"
+#include "admin/health_json.hpp"
 #include "admin/reply.hpp"
 
 namespace mcplb::admin {
@@ -20,6 +19,8 @@ std::string_view status_of_pool(const PoolHealth& pool) {
   if (pool.usable == 0) return "unhealthy";
   return pool.usable < pool.backends ? "degraded" : "healthy";
 }
+
+}  // namespace
 
 Json pool_json(const PoolHealth& pool) {
   Json body = Json::object();
@@ -50,8 +51,6 @@ Json general_json(const HealthReport& report) {
   return body;
 }
 
-}  // namespace
-
 std::string_view status_of(const HealthReport& report) {
   const auto is_usable = [](const PoolHealth& pool) {
     return pool.usable > 0;
@@ -80,32 +79,6 @@ wire::Reply Admin::live(const Call&) const { return status_reply(200, "alive"); 
 
 wire::Reply Admin::ready(const Call&) const {
   return view_.ready() ? status_reply(200, "ready") : status_reply(503, "not_ready");
-}
-
-// Everything that a page about this process shows, of all pools or of one.
-wire::Reply Admin::state(const Call& call) const {
-  const std::string only = parameter(call.head.query, "pool");
-  const HealthReport report = view_.health();
-  const std::vector<PoolView> pools = view_.pools();
-  if (!only.empty() && find_pool(pools, only) == nullptr) {
-    return error_reply(404, "no_such_pool", no_such_pool(pools, only));
-  }
-  Json body = general_json(report);
-  body["store"] = store_json(report.store);
-  body["pools"] = Json::array();
-  for (const PoolHealth& health : report.pools) {
-    if (!only.empty() && health.name != only) continue;
-    Json pool = pool_json(health);
-    pool["usable"] = health.usable;
-    pool["backends"] = Json::array();
-    const PoolView* const view = find_pool(pools, health.name);
-    if (view != nullptr) {
-      for (const BackendView& backend : view->backends)
-        pool["backends"].push_back(backend_json(backend));
-    }
-    body["pools"].push_back(std::move(pool));
-  }
-  return json_reply(200, body);
 }
 
 }  // namespace mcplb::admin

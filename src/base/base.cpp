@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -56,6 +57,19 @@ std::array<Counter, static_cast<std::size_t>(Limit::count_)>& limit_counters() {
 std::int64_t monotonic_us() { return monotonic_ns() / 1000; }
 TimePoint monotonic_ms() { return monotonic_ns() / 1'000'000; }
 
+void append_utc_time(std::string& out) {
+  const auto now = std::chrono::system_clock::now();
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 40> text{};
+  const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  out.append(text.data(), size);
+  std::snprintf(text.data(), text.size(), ".%03dZ", static_cast<int>(ms.count() % 1000));
+  out += text.data();
+}
+
 std::uint64_t secret_random64() {
   std::uint64_t value = 0;
   const auto got = getrandom(&value, sizeof value, 0);
@@ -107,7 +121,7 @@ const char* to_string(Limit limit) {
     case Limit::idle_connections: return "idle_connections";
     case Limit::redis_commands: return "redis_commands";
     case Limit::store_removals: return "store_removals";
-case Limit::farewells: return "farewells";
+    case Limit::farewells: return "farewells";
     case Limit::asks: return "asks";
     case Limit::asks_rate: return "asks_rate";
     case Limit::asked_backends: return "asked_backends";
@@ -120,6 +134,9 @@ case Limit::farewells: return "farewells";
     case Limit::session_openings: return "session_openings";
     case Limit::session_journal: return "session_journal";
     case Limit::session_moves: return "session_moves";
+    case Limit::metric_series: return "metric_series";
+    case Limit::admin_event_streams: return "admin_event_streams";
+    case Limit::timeline_events: return "timeline_events";
     case Limit::count_: break;
   }
   return "none";

@@ -21,16 +21,6 @@
 namespace mcplb {
 namespace {
 
-std::string_view level_name(LogLevel level) {
-  switch (level) {
-    case LogLevel::debug: return "debug";
-    case LogLevel::info: return "info";
-    case LogLevel::warn: return "warn";
-    case LogLevel::error: return "error";
-  }
-  return "info";
-}
-
 // The length of the UTF-8 sequence (RFC 3629) of several bytes that `text` begins with; 0: none.
 std::size_t utf8_sequence(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -66,19 +56,6 @@ void append_json_string(std::string& out, std::string_view text) {
     text.remove_prefix(used);
   }
   out += '"';
-}
-
-void append_time(std::string& out) {
-  const auto now = std::chrono::system_clock::now();
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  std::array<char, 40> text{};
-  const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-  out.append(text.data(), size);
-  std::snprintf(text.data(), text.size(), ".%03dZ", static_cast<int>(ms.count() % 1000));
-  out += text.data();
 }
 
 void write_all(int fd, std::string_view bytes) {
@@ -245,7 +222,22 @@ Writer& writer() {
   return instance;
 }
 
+log::Listener& listener() {
+  static log::Listener instance;
+  return instance;
+}
+
 }  // namespace
+
+std::string_view to_string(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug: return "debug";
+    case LogLevel::info: return "info";
+    case LogLevel::warn: return "warn";
+    case LogLevel::error: return "error";
+  }
+  return "info";
+}
 
 void LogFields::add_key(std::string_view key) {
   if (format_ == LogFormat::json) {
@@ -288,6 +280,11 @@ namespace log {
 bool start(const LogSettings& settings, std::string_view instance) {
   return writer().start(settings, instance);
 }
+void set_listener(Listener next) { listener() = std::move(next); }
+bool has_listener() { return static_cast<bool>(listener()); }
+void tell_listener(LogLevel level, std::string_view event, const LogFields& fields) {
+  listener()(level, event, fields.text());
+}
 bool change(const LogSettings& settings) { return writer().change(settings); }
 void stop() { writer().stop(); }
 void reopen() { writer().reopen(); }
@@ -301,9 +298,9 @@ void write(LogLevel level, std::string_view event, const LogFields& fields) {
   // That of the fields: the setting may have changed since they were made.
   if (fields.format() == LogFormat::json) {
     line += "{\"time\":\"";
-    append_time(line);
+    append_utc_time(line);
     line += "\",\"level\":\"";
-    line += level_name(level);
+    line += to_string(level);
     line += "\",\"event\":\"";
     line += event;
     line += "\",\"instance\":";
@@ -311,9 +308,9 @@ void write(LogLevel level, std::string_view event, const LogFields& fields) {
     line += fields.text();
     line += "}\n";
   } else {
-    append_time(line);
+    append_utc_time(line);
     line += ' ';
-    line += level_name(level);
+    line += to_string(level);
     line += ' ';
     line += event;
     LogFields instance(LogFormat::text);
@@ -330,13 +327,13 @@ void write_access(const LogFields& fields) {
   // That of the fields: the setting may have changed since they were made.
   if (fields.format() == LogFormat::json) {
     line += "{\"time\":\"";
-    append_time(line);
+    append_utc_time(line);
     line += "\",\"instance\":";
     append_json_string(line, writer().instance());
     line += fields.text();
     line += "}\n";
   } else {
-    append_time(line);
+    append_utc_time(line);
     LogFields instance(LogFormat::text);
     instance.add("instance", writer().instance());
     line += instance.text();

@@ -4,6 +4,15 @@
 
 namespace mcplb::cluster {
 
+std::string_view to_string(Balance balance) {
+  switch (balance) {
+    case Balance::round_robin: return "round_robin";
+    case Balance::least_connections: return "least_connections";
+    case Balance::session_hash: return "session_hash";
+  }
+  return "";
+}
+
 std::unique_ptr<Balancer> make_balancer(Balance policy, std::atomic<std::uint64_t>& cursor) {
   switch (policy) {
     case Balance::round_robin:

@@ -93,6 +93,7 @@ void Membership::rebuild(Kept& kept) {
     if (contains(view.backends, backend)) continue;
     if (hooks_.prepare && !hooks_.prepare(*backend)) continue;
     backend->set_mode(Mode::active);
+    backend->set_gone_since(0);
     // Before one that leaves under the same name: that name means the new one now.
     const auto place =
         std::find_if(view.backends.begin(), view.backends.end(),
@@ -150,13 +151,14 @@ std::vector<Membership::Leaving> Membership::draining(std::string_view pool) con
   return found == nullptr ? std::vector<Leaving>() : found->leaving;
 }
 
-void Membership::let_go(std::string_view pool, const Backend& backend) {
+void Membership::let_go(std::string_view pool, Backend& backend) {
   Kept* const found = kept(pool);
   if (found == nullptr) return;
   forget_leaving(*found, backend);
   PoolView view = *found->pool->view();
   std::erase(view.backends, &backend);
   found->pool->set_view(std::move(view));
+  backend.set_gone_since(monotonic_ms());
   say("backend_removed", *found->pool, backend, "nobody names it any more");
   if (hooks_.changed) hooks_.changed(*found->pool);
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "mcplb/base/text.hpp"
 
 #include "config/schema.hpp"
@@ -32,7 +34,7 @@ bool wants_quotes(std::string_view text) {
 }
 
 // Double quoted, as YAML and JSON both read it. "$" is doubled, so that loading leaves it alone.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   static constexpr char digits[] = "0123456789abcdef";
   std::string out = "\"";
   for (const char c : text) {
@@ -53,7 +55,7 @@ std::string quoted(std::string_view text) {
 }
 
 std::string yaml_text(const std::string& text) {
-  return wants_quotes(text) ? quoted(text) : text;
+  return wants_quotes(text) ? in_quotes(text) : text;
 }
 
 std::string masked(const Row& row, const std::string& text) {
@@ -65,7 +67,7 @@ std::string yaml_value(const Row& row, const Value& value) {
     std::string out = "[";
     for (const std::string& text : *texts) {
       if (out.size() > 1) out += ", ";
-      out += quoted(masked(row, text));
+      out += in_quotes(masked(row, text));
     }
     return out + ']';
   }
@@ -174,6 +176,38 @@ class Printer {
   std::string out_;
 };
 
+using Json = nlohmann::ordered_json;
+
+Json json_value(const Row& row, const Value& value) {
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) {
+    Json list = Json::array();
+    for (const std::string& text : *texts) list.push_back(masked(row, text));
+    return list;
+  }
+  const std::string text = masked(row, value_text(row, value));
+  if (row.kind == Kind::boolean) return text == "true";
+  const bool is_number = row.kind == Kind::integer || row.kind == Kind::count_or_auto;
+  if (is_number && text != "auto") return std::get<std::int64_t>(value);
+  return text;
+}
+
+Json json_of(std::string_view path, const void* scope) {
+  Json body = Json::object();
+  for (const Row* row : children(path)) {
+    Json& at = body[std::string(row->key())];
+    if (row->kind == Kind::list) {
+      at = Json::array();
+      for (std::size_t i = 0; i < row->list.size(scope); ++i)
+        at.push_back(json_of(row->path, row->list.const_at(scope, i)));
+    } else if (row->kind == Kind::section) {
+      at = json_of(row->path, scope);
+    } else {
+      at = json_value(*row, value_in(*row, scope));
+    }
+  }
+  return body;
+}
+
 }  // namespace
 
 std::string shown_value(const Row& row, const void* scope) {
@@ -184,6 +218,10 @@ std::string print_effective(const Settings& settings) {
   Printer printer(false);
   printer.print("", &settings, 0);
   return printer.take();
+}
+
+std::string print_effective_json(const Settings& settings) {
+  return json_of("", &settings).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string every_key_example() {

@@ -4,7 +4,6 @@
 #include <array>
 #include <string>
 
-#include "mcplb/base/clock.hpp"
 #include "mcplb/base/hash.hpp"
 #include "mcplb/base/log.hpp"
 
@@ -38,8 +37,6 @@ std::string loggable_name(const mcp::Message& message) {
 }
 
 }  // namespace
-
-std::int64_t phase_clock_us() { return log::access_enabled() ? monotonic_us() : 0; }
 
 void write_access_line(const AccessRecord& record) {
   if (!log::access_enabled()) return;

@@ -36,10 +36,6 @@ struct AccessRecord {
   int tries = 0;
 };
 
-// Microseconds for the phases of a record; 0 while log.access is off, because four looks at the
-// clock are a per cent of a small request.
-std::int64_t phase_clock_us();
-
 // Does nothing while log.access is off.
 void write_access_line(const AccessRecord& record);
 

@@ -132,6 +132,11 @@ Task<void> ClientConnection::refuse(Scratch& scratch, const Route* route, LocalR
   record.bytes_in = scratch.request.head_bytes.size() + scratch.request.body.size();
   const std::string bytes = render(reply, head, {}, scratch.request_id, true);
   record.bytes_out = bytes.size();
+  RequestLabels labels;
+  if (route != nullptr) labels.pool = route->pool;
+  labels.status = record.status;
+  context_.metrics.note_request(labels, {}, false);
+  context_.metrics.note_local_reply(reply.reason);
   write_access_line(record);
   const Deadline stall = context_.loop.timers().in(limits::client_write_stall);
   auto written = co_await stream_->write(bytes, stall);

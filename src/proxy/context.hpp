@@ -111,7 +111,7 @@ class IdleConnection final : public ListNode {
 };
 
 struct Context {
-  Context(net::Loop& worker_loop, const SharedState& shared_state);
+  Context(net::Loop& worker_loop, const SharedState& shared_state, WorkerMetrics& counts);
 
   // Takes over what was published since, when a request or a connection begins.
   void refresh() {
@@ -120,6 +120,7 @@ struct Context {
 
   net::Loop& loop;
   const SharedState& shared;
+  WorkerMetrics& metrics;
   Subscription<Policy> policy;
   // The policy as this worker acts on it. Overwritten in place, so that what refers to them goes on
   // with the new values.

@@ -27,7 +27,7 @@ Exchange::Exchange(Context& context, const ClientInfo& client, net::Stream& stre
       request_id_(scratch.request_id),
       backend_head_(scratch.backend_head),
       route_(route),
-      started_us_(phase_clock_us()) {
+      started_us_(monotonic_us()) {
   set_request_id(scratch, client.trusted);
   record_.message = &message_;
   record_.end = {'P', 'Q'};
@@ -53,9 +53,9 @@ Exchange::~Exchange() {
   if (pool_ != nullptr) record_.pool = pool_->shared.pool.name();
   if (backend_ != nullptr) record_.backend = backend_->name();
   record_.http_method = request_.head.method_text;
-  record_.total_us = phase_clock_us() - started_us_;
-  // While it was off, no times were taken.
-  if (started_us_ != 0) write_access_line(record_);
+  record_.total_us = monotonic_us() - started_us_;
+  count_exchange();
+  write_access_line(record_);
 }
 
 Task<Next> Exchange::run() {
@@ -213,6 +213,7 @@ Task<Next> Exchange::answer(LocalReply reply) {
   const std::string bytes = render(reply, request_.head, message_.id_json, request_id_, close);
   record_.status = status_of(reply.reason);
   record_.reason = reply.reason;
+  count_own_reply(reply.reason);
   record_.bytes_out = bytes.size();
   const Deadline stall = timers().in(limits::client_write_stall);
   auto written = co_await stream_.write(bytes, stall);

@@ -23,6 +23,7 @@
 #include "proxy/local_reply.hpp"
 #include "proxy/relay.hpp"
 #include "proxy/retry.hpp"
+#include "proxy/stream_count.hpp"
 
 namespace mcplb::proxy {
 
@@ -130,6 +131,13 @@ class Exchange {
   Next conclude(RelayEnd end);
   Task<Next> answer(LocalReply reply);
 
+  // What is counted of it.
+  void count_exchange();
+  void count_own_reply(Reason reason);
+  void count_retry();
+  void count_session(session::Event event) { pool_->shared.session_events.add(event); }
+  StreamKind stream_kind() const;
+
   const http::ReplyHead& backend_reply() const { return lease_->replies.head(); }
   bool owned() const { return static_cast<bool>(use_); }
   net::Timers& timers() { return context_.loop.timers(); }
@@ -156,6 +164,7 @@ class Exchange {
   cluster::Lease lease_;
   std::uint64_t written_before_ = 0;  // on the leased connection, before this request
   InFlight in_flight_;  // ends before the lease
+  StreamCount open_stream_;
   Attempt attempt_;
   bool maybe_delivered_ = false;      // by any try
   bool awaiting_head_ = false;
@@ -182,6 +191,8 @@ class Exchange {
   AccessRecord record_;
   std::int64_t started_us_;
   std::int64_t sent_us_ = 0;
+  std::int64_t head_us_ = 0;       // when the final head of the reply was there
+  std::int64_t overhead_us_ = -1;  // our own share; less than 0: not known
 };
 
 }  // namespace mcplb::proxy

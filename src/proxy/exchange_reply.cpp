@@ -63,8 +63,10 @@ Task<Next> Exchange::forward_reply() {
     // The answer to a request is owed on its own stream, however long that is open.
     message_.kind == mcp::Kind::stream ? use_.becomes_stream() : use_.sends_events();
     load_.becomes_stream();
+    open_stream_.begin(pool_->shared.streams[static_cast<std::size_t>(stream_kind())]);
   }
   build_client_head(framing, close);
+  overhead_us_ = record_.wait_us + monotonic_us() - head_us_;
   record_.end = {'C', 'D'};
   // Without framing an end in the middle would look like the end: it is a reset until it is one.
   if (framing == ClientFraming::until_close) stream_.reset_on_close(true);

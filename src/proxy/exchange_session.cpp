@@ -40,6 +40,7 @@ std::optional<LocalReply> Exchange::find_owner() {
                     context_.lookup.may_know(pool_->lookup_scope, may_ask_backends());
     if (needs_lookup_) return std::nullopt;
     if (found == Found::unknown && pool_->identity.seals()) {
+      count_session(session::Event::lost);
       log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
                  hashed_for_log(message_.session), "why", "no backend has the id of its owner");
     }
@@ -112,6 +113,7 @@ std::optional<LocalReply> Exchange::take_found_owner() {
 LocalReply Exchange::lose_session(std::string_view why, Outcome outcome) {
   use_.end();
   directory().forget(message_.session);
+  count_session(session::Event::lost);
   log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
              hashed_for_log(message_.session), "why", why);
   return {Reason::session_unknown, "the session's backend is gone: initialize again", outcome};
@@ -146,6 +148,7 @@ std::optional<LocalReply> Exchange::learn() {
                       Outcome::unknown};
   }
   if (learned == session::Directory::Learned::conflict) return session_conflict(id);
+  count_session(session::Event::created);
   to_be_stored_ = context_.store != nullptr;
   opened_session_ = id;
   if (pool_->session.on_backend_loss == session::OnBackendLoss::reestablish) {
@@ -164,6 +167,7 @@ void Exchange::learn_result() {
 }
 
 void Exchange::end_session() {
+  count_session(session::Event::deleted);
   use_.end();
   pool_->identity.end(message_.session, context_.loop.now());
   if (!context_.store) return;
@@ -223,6 +227,7 @@ Task<void> Exchange::store_endpoint() {
 }
 
 void Exchange::end_endpoint_session() {
+  count_session(session::Event::deleted);
   use_.end();
   pool_->identity.end_stream(opened_session_, context_.loop.now());
   if (context_.store) {
@@ -300,6 +305,7 @@ std::string Exchange::learn_endpoint(std::string_view minted) {
   endpoint_learned_ = learned == session::Directory::Learned::added ||
                       learned == session::Directory::Learned::known;
   if (endpoint_learned_) use_.becomes_stream();
+  if (learned == session::Directory::Learned::added) count_session(session::Event::created);
   opened_session_ = session;
   to_be_stored_ = endpoint_learned_ && context_.store != nullptr;
   return session;

@@ -52,8 +52,10 @@ Task<Result<void>> Exchange::obtain_head() {
     if (retry == Retry::next_backend || leaves) {
       ++candidate;
       if (candidate == candidate_count_) co_return got.error();
+      count_retry();
       continue;
     }
+    count_retry();
     fresh = true;
     repeated = repeated || !attempt_.nothing_delivered;
   }
@@ -119,7 +121,7 @@ void Exchange::release_lease() {
 
 Task<Result<void>> Exchange::send_and_await_head() {
   const Deadline deadline = timers().in(pool_->forward.response_head);
-  sent_us_ = phase_clock_us();
+  sent_us_ = monotonic_us();
   record_.wait_us = sent_us_ - started_us_;
   net::Slices bytes;
   bytes.pieces[0] = backend_head_;
@@ -136,7 +138,8 @@ Task<Result<void>> Exchange::send_and_await_head() {
   }
   auto head = co_await read_final_head(deadline);
   awaiting_head_ = false;
-  record_.backend_us = phase_clock_us() - sent_us_;
+  head_us_ = monotonic_us();
+  record_.backend_us = head_us_ - sent_us_;
   co_return head;
 }
 

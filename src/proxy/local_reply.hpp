@@ -8,27 +8,10 @@
 
 #include "mcplb/base/result.hpp"
 #include "mcplb/http/head.hpp"
+#include "mcplb/proxy/reason.hpp"
 
 namespace mcplb::proxy {
 
-enum class Reason : std::uint8_t {
-  none,
-  no_route,
-  session_unknown,
-  no_backend,
-  owner_unavailable,
-  backend_lost,
-  backend_timeout,
-  overloaded,
-  bad_request,
-  request_timeout,
-  head_too_large,
-  body_too_large,
-  header_mismatch,
-  session_conflict,
-  store_unavailable
-};
-std::string_view to_string(Reason reason);
 int status_of(Reason reason);
 
 // Whether the backend may have seen the request: `data.outcome` of the JSON-RPC error.

@@ -10,6 +10,18 @@
 
 namespace mcplb::proxy {
 
+std::string_view to_string(StreamKind kind) {
+  switch (kind) {
+    case StreamKind::get: return "get";
+    case StreamKind::post: return "post";
+    case StreamKind::listen: return "listen";
+    case StreamKind::endpoint: return "endpoint";
+    case StreamKind::other: return "other";
+    case StreamKind::count_: break;
+  }
+  return "";
+}
+
 void set_request_id(Scratch& scratch, bool trusted) {
   const std::string_view given = scratch.request.head.fields.get(http::Name::x_request_id);
   scratch.request_id.clear();
@@ -26,11 +38,12 @@ PoolContext::PoolContext(Context& context, const PoolPolicy& policy)
       forward(policy.forward),
       dispatcher(context.loop, context.resolver, shared.pool, context.http),
       identity(shared, session, context.secrets),
-      lookup_scope{dispatcher, session, shared.store_scope} {}
+      lookup_scope{dispatcher, session, shared.store_scope, shared.session_events} {}
 
-Context::Context(net::Loop& worker_loop, const SharedState& shared_state)
+Context::Context(net::Loop& worker_loop, const SharedState& shared_state, WorkerMetrics& counts)
     : loop(worker_loop),
       shared(shared_state),
+      metrics(counts),
       policy(shared_state.policy),
       resolver(worker_loop, shared_state.resolver),
       streams(worker_loop.timers()),
@@ -39,8 +52,7 @@ Context::Context(net::Loop& worker_loop, const SharedState& shared_state)
                 : nullptr),
       asker(worker_loop.timers(), worker_loop),
       lookup(worker_loop.timers(), nursery, asker, store ? &store->sessions : nullptr),
-      mover(worker_loop.timers(), nursery, store ? &store->sessions : nullptr,
-            shared_state.move_stats),
+      mover(worker_loop.timers(), nursery, store ? &store->sessions : nullptr),
       nursery(worker_loop) {
   take_over_policy();
 }
@@ -79,9 +91,15 @@ Task<void> give_up_who_stays_silent(Context& context, const cluster::Backend& ba
 }
 
 WorkerProxy::WorkerProxy(net::Loop& loop, const SharedState& shared)
-    : context_(std::make_unique<Context>(loop, shared)) {}
+    : metrics_(shared.registry),
+      context_(std::make_unique<Context>(loop, shared, metrics_)) {}
 
 WorkerProxy::~WorkerProxy() = default;
+
+std::optional<WorkerProxy::StoreStats> WorkerProxy::store_stats() const {
+  if (!context_ || !context_->store) return std::nullopt;
+  return StoreStats{context_->store->client.stats(), context_->store->sessions.times()};
+}
 
 void WorkerProxy::start() {
   if (!context_->store) return;

@@ -194,6 +194,7 @@ Task<Answer> Lookup::ask_in_turn(const LookupScope& scope, const LookupQuery& qu
     if (take_permit()) {
       Question question = query.question;
       question.session = query.session;
+      scope.events.add(Event::asked);
       auto answer = co_await asker_.ask(scope.dispatcher, std::move(question));
       if (answer.outcome != Answer::Outcome::overloaded) co_return answer;
       ++permits_;

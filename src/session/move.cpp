@@ -12,12 +12,10 @@ namespace mcplb::session {
 
 using Outcome = MoveResult::Outcome;
 
-Mover::Mover(net::Timers& timers, Nursery& nursery, Store* store, MoveStats& stats,
-             Asker::Connector* connector)
+Mover::Mover(net::Timers& timers, Nursery& nursery, Store* store, Asker::Connector* connector)
     : timers_(timers),
       nursery_(nursery),
       store_(store),
-      stats_(stats),
       connector_(connector) {}
 
 // Who moves it may sit on another loop, so the others look again and again; each for its own

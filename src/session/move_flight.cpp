@@ -321,14 +321,15 @@ void Mover::Flight::say_goodbye(cluster::Backend& backend, std::string session,
                                           GoodbyeCount(mover_.goodbyes_)}));
 }
 
+// That it is lost is for whoever says so to the client.
 void Mover::Flight::count(const MoveResult& result) {
   switch (result.outcome) {
-    case Outcome::moved: (adopted_ ? mover_.stats_.adopted : mover_.stats_.moved).add(); break;
-    case Outcome::lost: mover_.stats_.lost.add(); break;
-    case Outcome::forbidden: mover_.stats_.forbidden.add(); break;
-    case Outcome::in_use: break;  // never of an attempt that has begun
+    case Outcome::moved: scope_.events.add(adopted_ ? Event::adopted : Event::moved); break;
+    case Outcome::forbidden: scope_.events.add(Event::move_forbidden); break;
+    case Outcome::lost:
+    case Outcome::in_use: break;
     case Outcome::no_backend:
-    case Outcome::unavailable: mover_.stats_.unavailable.add(); break;
+    case Outcome::unavailable: scope_.events.add(Event::move_failed); break;
   }
 }
 

@@ -179,20 +179,52 @@ std::vector<std::string> Store::keys_of(const StoreScope& scope, std::string_vie
   return {key("session", scope, id), key("tombstone", scope, id), key("expiry", scope, {})};
 }
 
-Task<Result<Reply>> Store::run(const redis::Script& script, redis::Client::ScriptCall call) {
+std::string_view to_string(StoreTimes::Op op) {
+  using Op = StoreTimes::Op;
+  switch (op) {
+    case Op::find: return "find";
+    case Op::load: return "load";
+    case Op::put: return "put";
+    case Op::move: return "move";
+    case Op::remove: return "remove";
+    case Op::expire: return "expire";
+    case Op::lock: return "lock";
+    case Op::count_: break;
+  }
+  return "";
+}
+
+void Store::note_time(Op op, std::int64_t began_us) {
+  times_.by_op[static_cast<std::size_t>(op)].observe(monotonic_us() - began_us);
+}
+
+Task<Result<Reply>> Store::run(Op op, const redis::Script& script,
+                               redis::Client::ScriptCall call) {
+  const std::int64_t began_us = monotonic_us();
   const Deadline deadline = client_.in_time();
   auto reply = co_await client_.script(script, std::move(call), deadline);
   if (!reply) co_return reply.error();
+  note_time(op, began_us);
   if (reply->is_error()) {
     co_return Error{Error::Kind::malformed, Error::Side::self, 0, "the store refused a script"};
   }
   co_return std::move(*reply);
 }
 
+Task<Result<bool>> Store::lock(std::string name, std::string value, milliseconds hold) {
+  const std::int64_t began_us = monotonic_us();
+  const std::string time = std::to_string(hold.count());
+  const redis::Command command({"SET", name, value, "NX", "PX", time});
+  auto reply = co_await client_.command(command, client_.in_time());
+  if (!reply) co_return reply.error();
+  note_time(Op::lock, began_us);
+  co_return reply->is_text();
+}
+
 Task<Result<Store::Found>> Store::find(const StoreScope& scope, std::string id) {
   redis::Client::ScriptCall call;
   call.keys = keys_of(scope, id);
-  auto reply = co_await run(script::find, std::move(call));
+  auto reply = co_await run(Op::find, script::find, std::move(call));
   if (!reply) co_return reply.error();
   Found found;
   const std::string_view verdict = verdict_of(*reply);
@@ -209,7 +241,7 @@ Task<Result<Store::Found>> Store::find(const StoreScope& scope, std::string id) 
 Task<Result<Store::Loaded>> Store::load_replay(const StoreScope& scope, std::string id) {
   redis::Client::ScriptCall call;
   call.keys = keys_of(scope, id);
-  auto reply = co_await run(script::load, std::move(call));
+  auto reply = co_await run(Op::load, script::load, std::move(call));
   if (!reply) co_return reply.error();
   Loaded loaded;
   const std::string_view verdict = verdict_of(*reply);
@@ -223,19 +255,14 @@ Task<Result<Store::Loaded>> Store::load_replay(const StoreScope& scope, std::str
 
 Task<Result<bool>> Store::lock_move(const StoreScope& scope, std::string id, std::string token,
                                     milliseconds hold) {
-  const std::string name = key("lock:move", scope, id);
-  const std::string time = std::to_string(hold.count());
-  const redis::Command command({"SET", name, token, "NX", "PX", time});
-  auto reply = co_await client_.command(command, client_.in_time());
-  if (!reply) co_return reply.error();
-  co_return reply->is_text();
+  co_return co_await lock(key("lock:move", scope, id), std::move(token), hold);
 }
 
 Task<Result<void>> Store::unlock_move(const StoreScope& scope, std::string id, std::string token) {
   redis::Client::ScriptCall call;
   call.keys = {key("lock:move", scope, id)};
   call.arguments = {std::move(token)};
-  auto reply = co_await run(script::unlock, std::move(call));
+  auto reply = co_await run(Op::lock, script::unlock, std::move(call));
   if (!reply) co_return reply.error();
   co_return {};
 }
@@ -250,7 +277,7 @@ Task<Result<Store::Moved>> Store::move(const StoreScope& scope, StoredRecord rec
                     channel(prefix_),
                     message_of(moved_verb, scope, record.id)};
   append_moved_record(call.arguments, record);
-  auto reply = co_await run(script::move, std::move(call));
+  auto reply = co_await run(Op::move, script::move, std::move(call));
   if (!reply) co_return reply.error();
   Moved moved;
   const std::string_view verdict = verdict_of(*reply);
@@ -268,7 +295,7 @@ Task<Result<Store::Put>> Store::put(const StoreScope& scope, StoredRecord record
   redis::Client::ScriptCall call;
   call.keys = keys_of(scope, record.id);
   call.arguments = put_arguments(scope, record);
-  auto reply = co_await run(script::put, std::move(call));
+  auto reply = co_await run(Op::put, script::put, std::move(call));
   if (!reply) co_return reply.error();
   const std::string_view verdict = verdict_of(*reply);
   if (verdict == "absent" && record.stored) {
@@ -334,7 +361,7 @@ Task<void> Store::removals_flow() {
     call.keys = keys_of(*removal.scope, removal.id);
     call.arguments = {removal.id, ttl_s(*removal.scope), channel(prefix_),
                       message_of(deleted_verb, *removal.scope, removal.id)};
-    auto reply = co_await run(script::remove, std::move(call));
+    auto reply = co_await run(Op::remove, script::remove, std::move(call));
     if (!reply) break;  // goes on when the store is back
     // The bound may have taken it away meanwhile.
     if (!removals_.empty() && removals_.front().id == removal.id) drop_first_removal();
@@ -343,19 +370,14 @@ Task<void> Store::removals_flow() {
 }
 
 Task<Result<bool>> Store::lock_sweep(const StoreScope& scope, milliseconds hold) {
-  const std::string name = key("lock:sweep", scope, {});
-  const std::string time = std::to_string(hold.count());
-  const redis::Command command({"SET", name, instance_, "NX", "PX", time});
-  auto reply = co_await client_.command(command, client_.in_time());
-  if (!reply) co_return reply.error();
-  co_return reply->is_text();
+  co_return co_await lock(key("lock:sweep", scope, std::string_view()), instance_, hold);
 }
 
 Task<Result<void>> Store::unlock_sweep(const StoreScope& scope) {
   redis::Client::ScriptCall call;
   call.keys = {key("lock:sweep", scope, {})};
   call.arguments = {instance_};
-  auto reply = co_await run(script::unlock, std::move(call));
+  auto reply = co_await run(Op::lock, script::unlock, std::move(call));
   if (!reply) co_return reply.error();
   co_return {};
 }
@@ -368,7 +390,7 @@ Task<Result<std::vector<StoredRecord>>> Store::take_expired(const StoreScope& sc
   call.arguments = {std::to_string(idle_s(scope) + 1), std::to_string(max),
                     key("session", scope, {}), channel(prefix_),
                     message_of(expired_verb, scope, {})};
-  auto reply = co_await run(script::take_expired, std::move(call));
+  auto reply = co_await run(Op::expire, script::take_expired, std::move(call));
   if (!reply) co_return reply.error();
   constexpr std::size_t row = 1 + script::record_values;
   if (!reply->is_array() || reply->elements.size() % row != 0) co_return not_understood();

@@ -64,7 +64,7 @@ Task<void> Sweeper::round() {
     expired += expired_there;
   }
   if (expired > 0) {
-    stats_.expired.add(expired);
+    swept_.events.add(Event::expired, expired);
     log::event(LogLevel::info, "sessions_expired", "pool", scope_.pool, "count", expired);
   }
   in_round_ = false;
@@ -177,11 +177,7 @@ bool Sweeper::is_used_here(const StoredRecord& record) {
 }
 
 void Sweeper::end(cluster::Backend* owner, std::string_view id, Facts facts) {
-  if (owner == nullptr) {
-    stats_.owner_absent.add();
-    return;
-  }
-  if (!swept_.settings.delete_on_expiry) return;
+  if (owner == nullptr || !swept_.settings.delete_on_expiry) return;
   std::string session = std::move(facts.backend_session);
   if (session.empty()) {
     session = swept_.id_at_backend ? swept_.id_at_backend(id) : std::string(id);

@@ -48,13 +48,15 @@ TEST_SUITE("cli_tables") {
   TEST_CASE("the status is the instance, and a line for each pool") {
     const Json answer = Json::parse(R"({"instance": "lb", "version": "1", "status": "degraded",
       "uptime_seconds": 61, "active_sessions": 4, "store": {"kind": "redis", "status": "connected"},
-      "pools": [{"name": "p", "status": "degraded", "usable": 1, "sessions": 4, "backends": [
+      "pools": [{"name": "p", "status": "degraded", "usable": 1, "sessions": 4,
+      "traffic": {"requests_per_second": 12.34, "errors_per_second": 0, "latency_ms": {"p99": 3}},
+      "backends": [
         {"id": "a", "streams": 2, "in_flight": 1}, {"id": "b", "streams": 3, "in_flight": 0}]}]})");
     CHECK(status_table(answer) ==
           "instance  lb\nversion   1\nstatus    degraded\nup for    1m\nsessions  4\n"
           "store     redis, connected\n\n"
-          "POOL  STATUS    USABLE  SESSIONS  STREAMS  IN-FLIGHT\n"
-          "p     degraded  1/2     4         5        1\n");
+          "POOL  STATUS    USABLE  SESSIONS  STREAMS  IN-FLIGHT  REQ/S  ERR/S  P99\n"
+          "p     degraded  1/2     4         5        1          12.3   0.0    3.0ms\n");
   }
 
   TEST_CASE("backends are a line each") {
@@ -63,9 +65,9 @@ TEST_SUITE("cli_tables") {
        "in_flight": 3, "suspect": true, "since_seconds": 120, "last_check_seconds": null}]}]})");
     CHECK(backends_table(answer) ==
           "POOL  BACKEND  URL         STATE         WEIGHT  SESSIONS  STREAMS  IN-FLIGHT  SINCE  "
-          "CHECKED\n"
+          "CHECKED  REQ/S  ERR/S  P99\n"
           "p     a        http://h:1  up (suspect)  2       1         0        3          2m     "
-          "-\n");
+          "-        -      -      -\n");
   }
 
   TEST_CASE("what is left on a backend is counted, one thing in the singular") {

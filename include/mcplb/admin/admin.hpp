@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +56,12 @@ struct View {
   std::function<Task<SessionAnswer>(SessionQuery)> session;
   // Every pool and all its backends, those included that are leaving.
   std::function<std::vector<PoolView>()> pools;
+  std::function<ActivityView()> activity;
+  // Prometheus text, and the effective configuration as JSON without its secrets.
+  std::function<std::string()> metrics;
+  std::function<std::string()> configuration;
+  // Ends after so long.
+  std::function<Task<void>(milliseconds)> pause;
   // Asked only for a backend that pools() shows; answers with what it is then. An error when it
   // has just left.
   std::function<Result<BackendView>(const BackendCommand&)> change_backend;
@@ -83,7 +90,9 @@ class Admin final : public wire::Handler {
     std::string_view path;
     wire::Reply (Admin::*answer)(const Call& call) const;        // or
     Task<wire::Reply> (Admin::*later)(const Call& call) const;   // for what has to wait
-    std::string_view command = "";                               // its name in the audit log
+    std::string_view command = "";  // its name in the audit log
+    // Instead of an answer, for one that goes on.
+    Task<void> (Admin::*stream)(const Call& call, wire::ReplyWriter& writer) = nullptr;
   };
   static const Endpoint endpoints[];
   static const Endpoint* find_endpoint(Call& call);  // null: none has this path and method
@@ -91,6 +100,7 @@ class Admin final : public wire::Handler {
 
   // `endpoint` may be null, `call` belongs to an ancestor.
   Task<wire::Reply> answer(const Endpoint* endpoint, const Call& call);
+  std::optional<wire::Reply> refuse(const Endpoint* endpoint, const Call& call) const;
   bool may_see(const http::RequestHead& head) const;
   void note_command(const wire::Request& request, const Endpoint& endpoint, const Call& call,
                     int status);
@@ -98,7 +108,10 @@ class Admin final : public wire::Handler {
   wire::Reply health(const Call& call) const;
   wire::Reply live(const Call& call) const;
   wire::Reply ready(const Call& call) const;
+  wire::Reply metrics(const Call& call) const;
+  wire::Reply configuration(const Call& call) const;
   wire::Reply state(const Call& call) const;
+  Task<void> follow(const Call& call, wire::ReplyWriter& writer);
   wire::Reply sessions(const Call& call) const;
   Task<wire::Reply> session(const Call& call) const;
   wire::Reply cluster_status(const Call& call) const;
@@ -115,6 +128,7 @@ class Admin final : public wire::Handler {
 
   Settings settings_;
   View view_;
+  std::size_t followers_ = 0;  // of /api/events; at most limits::admin_event_streams_max
   LogBudget refused_lines_{limits::refused_command_lines_per_second};
 };
 

@@ -1,10 +1,14 @@
 // Backends as operators see them, and what they may ask of one. Values.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "mcplb/admin/traffic.hpp"
 
 namespace mcplb::admin {
 
@@ -16,6 +20,11 @@ enum class BackendMode : std::uint8_t {
 };
 // What it is in now, out of the mode and of what health says.
 enum class BackendState : std::uint8_t { up, starting, down, ejected, draining, disabled };
+inline constexpr std::array backend_states{BackendState::up,      BackendState::starting,
+                                           BackendState::down,    BackendState::ejected,
+                                           BackendState::draining, BackendState::disabled};
+std::string_view to_string(BackendMode mode);
+std::string_view to_string(BackendState state);
 
 struct BackendView {
   std::string id;
@@ -33,10 +42,19 @@ struct BackendView {
   std::optional<std::int64_t> last_check_seconds;     // ago
   std::optional<std::int64_t> since_seconds;          // in this state
   std::optional<std::int64_t> last_heartbeat_millis;  // ago; of one that announces itself
+  struct Check {
+    bool good = false;
+    std::string text;  // what it saw, for people
+  };
+  std::optional<Check> check;  // the last one
+  TrafficView traffic;
 };
 
 struct PoolView {
   std::string name;
+  std::string balance;
+  TrafficView traffic;
+  NamedCounts session_events;
   std::vector<BackendView> backends;
 };
 

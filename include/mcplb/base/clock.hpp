@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <string>
 
 namespace mcplb {
 
@@ -32,8 +33,10 @@ class Deadline {
   TimePoint when_;
 };
 
-// Monotonic microseconds, read from the system; for phase times in the access log.
+// Monotonic microseconds, read from the system; for phase times in logs and metrics.
 std::int64_t monotonic_us();
+// The time of day in UTC as ISO 8601 with milliseconds: 2026-07-28T12:00:00.000Z.
+void append_utc_time(std::string& out);
 // Monotonic milliseconds, read from the system; for threads without a loop.
 TimePoint monotonic_ms();
 

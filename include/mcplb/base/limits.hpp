@@ -240,4 +240,20 @@ static_assert(store_expired_batch * (session_id_bytes_max + session_place_bytes_
                                      backend_session_bytes_max + 1024) <
               redis_reply_bytes_max);
 
+// Series of one metric that one worker keeps; what comes beyond is counted as one of them, "other".
+inline constexpr std::size_t metric_series_max = 8192;
+// How long the series of a backend that has left are still shown.
+inline constexpr milliseconds gone_series_kept{10 * 60'000};
+// Pages that follow /api/events at one time.
+inline constexpr std::size_t admin_event_streams_max = 64;
+// Between two states that such a page is sent.
+inline constexpr milliseconds admin_event_interval{1000};
+// Between two looks at the requests that were counted.
+inline constexpr milliseconds traffic_look{1000};
+// What changed lately, as /api/state tells it; and how much of it may come in one second.
+inline constexpr std::size_t timeline_max = 100;
+inline constexpr std::size_t timeline_events_per_second = 200;
+// Equal events so far apart are told as one.
+inline constexpr milliseconds timeline_same_within{10'000};
+
 }  // namespace mcplb::limits

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,6 +17,8 @@ namespace mcplb {
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error };
 enum class LogFormat : std::uint8_t { text, json };
+
+std::string_view to_string(LogLevel level);
 
 struct LogSettings {
   LogLevel level = LogLevel::info;     // lower to debug while looking for a fault
@@ -59,6 +62,13 @@ bool change(const LogSettings& settings);
 void stop();
 // Opens the access log file again (SIGUSR1). The old one is kept while the new one does not open.
 void reopen();
+// Who hears every event from info on, also one that the level keeps out of the log: with its fields
+// as the inside of a JSON object (`,"key":value` for each). Called on the thread of the event. Not
+// while anybody logs; empty: nobody.
+using Listener = std::function<void(LogLevel, std::string_view event, std::string_view fields)>;
+void set_listener(Listener listener);
+bool has_listener();
+void tell_listener(LogLevel level, std::string_view event, const LogFields& fields);
 bool enabled(LogLevel level);
 bool access_enabled();
 LogFormat format();
@@ -78,6 +88,11 @@ void add_all(LogFields& fields, std::string_view key, V&& value, Rest&&... rest)
 
 template <class... Args>
 void event(LogLevel level, std::string_view name, Args&&... key_values) {
+  if (level >= LogLevel::info && has_listener()) {
+    LogFields heard(LogFormat::json);
+    detail::add_all(heard, key_values...);
+    tell_listener(level, name, heard);
+  }
   if (!enabled(level)) return;
   LogFields fields(format());
   detail::add_all(fields, std::forward<Args>(key_values)...);

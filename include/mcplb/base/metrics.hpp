@@ -1,4 +1,4 @@
-// Counters that worker threads add to and the admin API sums. Relaxed atomics: a reader sees
+// Counters that worker threads add to and the admin API reads. Relaxed atomics: a reader sees
 // every increment eventually, and no order between two counters is promised.
 #pragma once
 
@@ -11,6 +11,18 @@ namespace mcplb {
 class Counter {
  public:
   void add(std::uint64_t amount = 1) { value_.fetch_add(amount, std::memory_order_relaxed); }
+  std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// A counter that one thread adds to: no locked instruction.
+class OwnCounter {
+ public:
+  void add(std::uint64_t amount = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
   std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -53,6 +65,9 @@ enum class Limit : std::uint8_t {
   session_openings,
   session_journal,
   session_moves,
+  metric_series,
+  admin_event_streams,
+  timeline_events,
   count_
 };
 const char* to_string(Limit limit);

@@ -60,6 +60,14 @@ class Backend {
   Mode mode() const { return mode_.load(std::memory_order_relaxed); }
   void set_mode(Mode mode) { mode_.store(mode, std::memory_order_relaxed); }
 
+  // It has left its pool so long ago, and has not come back.
+  bool gone_for(milliseconds time, TimePoint now) const {
+    const TimePoint since = gone_since_.load(std::memory_order_relaxed);
+    return since != 0 && now - since >= time.count();
+  }
+  // 0: it is a member.
+  void set_gone_since(TimePoint since) { gone_since_.store(since, std::memory_order_relaxed); }
+
   // May be given what no session binds to another.
   bool usable() const { return healthy() && mode() == Mode::active && !silent(); }
   // Active health says it answers. True until `fall` checks have failed.
@@ -108,6 +116,7 @@ class Backend {
   const BackendSettings settings_;
   std::atomic<std::uint32_t> weight_;
   std::atomic<Mode> mode_{Mode::active};
+  std::atomic<TimePoint> gone_since_{0};
   const net::TlsClientContext* tls_ = nullptr;  // the server's
   std::atomic<bool> healthy_{true};
   BackendHealth health_;

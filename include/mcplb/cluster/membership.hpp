@@ -54,7 +54,7 @@ class Membership {
   };
   std::vector<Leaving> draining(std::string_view pool) const;
   // Takes out of the pool what `removed` says.
-  void let_go(std::string_view pool, const Backend& backend);
+  void let_go(std::string_view pool, Backend& backend);
 
  private:
   struct Kept {

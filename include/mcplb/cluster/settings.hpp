@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mcplb/base/clock.hpp"
@@ -11,6 +12,7 @@
 namespace mcplb::cluster {
 
 enum class Balance : std::uint8_t { round_robin, least_connections, session_hash };
+std::string_view to_string(Balance balance);
 
 // Where session_hash finds its key.
 struct HashOn {

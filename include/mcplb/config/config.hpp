@@ -85,6 +85,8 @@ std::string read_backend(const std::string& id, std::string& url,
 // YAML with every key, which load_text accepts again; secrets are masked as "***", and those of
 // `secrets` are refused then: nobody shall seal with asterisks.
 std::string print_effective(const Settings& settings);
+// The same as JSON.
+std::string print_effective_json(const Settings& settings);
 // JSON Schema (draft 7) of the file, for editors.
 std::string json_schema();
 

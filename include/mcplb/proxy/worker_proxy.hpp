@@ -14,10 +14,12 @@
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 #include "mcplb/net/tls.hpp"
+#include "mcplb/proxy/metrics.hpp"
 #include "mcplb/proxy/policy.hpp"
 #include "mcplb/proxy/shared_pool.hpp"
+#include "mcplb/redis/client.hpp"
 #include "mcplb/redis/settings.hpp"
-#include "mcplb/session/move.hpp"
+#include "mcplb/session/store.hpp"
 
 namespace mcplb::proxy {
 
@@ -33,10 +35,10 @@ struct SharedState {
   std::optional<redis::Settings> store;  // none: sessions live in this process only
   const net::TlsClientContext* store_tls = nullptr;  // of a store that is met with TLS
   std::string instance;                  // this balancer, in the store
+  const cluster::Registry* registry = nullptr;  // the server's; null in tests
   // In the order of Policy::pools. Grows while workers run: for the control loop only.
   std::vector<std::unique_ptr<SharedPool>> pools;
   mutable std::atomic<std::size_t> connections{0};  // of the process
-  mutable session::MoveStats move_stats;
   mutable ProxyStats stats;
 };
 
@@ -63,6 +65,15 @@ class WorkerProxy {
   // Client connections and open event streams. Thread-safe.
   std::size_t load() const { return load_.load(std::memory_order_relaxed); }
 
+  // What it has counted. These two may be read on any thread.
+  const WorkerMetrics& metrics() const { return metrics_; }
+  // None without a store.
+  struct StoreStats {
+    const redis::Stats& client;
+    const session::StoreTimes& times;
+  };
+  std::optional<StoreStats> store_stats() const;
+
   // Idle connections end now, others after their reply; event streams end at an event boundary,
   // spread over `streams_within`.
   void begin_stop(milliseconds streams_within);
@@ -76,6 +87,7 @@ class WorkerProxy {
   void close();
 
  private:
+  WorkerMetrics metrics_;
   std::unique_ptr<Context> context_;
   std::atomic<std::size_t> load_{0};
 };

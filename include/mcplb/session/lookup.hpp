@@ -19,6 +19,7 @@
 #include "mcplb/net/timers.hpp"
 #include "mcplb/session/ask.hpp"
 #include "mcplb/session/directory.hpp"
+#include "mcplb/session/events.hpp"
 #include "mcplb/session/settings.hpp"
 #include "mcplb/session/store.hpp"
 
@@ -29,6 +30,7 @@ struct LookupScope {
   cluster::Dispatcher& dispatcher;
   const Settings& settings;
   const StoreScope& store;
+  EventCounts& events;
 };
 
 struct LookupQuery {

@@ -54,21 +54,12 @@ struct MoveResult {
   const char* why = "";  // static text, for the log
 };
 
-// Of a process. May be read on any thread.
-struct MoveStats {
-  Counter moved;
-  Counter adopted;  // another balancer had moved it
-  Counter lost;
-  Counter forbidden;
-  Counter unavailable;  // for want of a backend, too
-};
-
 // One worker's, or the control loop's; used on its loop only.
 class Mover {
  public:
   // All outlive the mover, but `nursery`, which runs its flows and may die first. `store` is null
   // without one. Without a `connector`, backends are met through the scope's dispatcher.
-  Mover(net::Timers& timers, Nursery& nursery, Store* store, MoveStats& stats,
+  Mover(net::Timers& timers, Nursery& nursery, Store* store,
         Asker::Connector* connector = nullptr);
   Mover(const Mover&) = delete;
   Mover& operator=(const Mover&) = delete;
@@ -84,7 +75,6 @@ class Mover {
   net::Timers& timers_;
   Nursery& nursery_;
   Store* const store_;
-  MoveStats& stats_;
   Asker::Connector* const connector_;
   std::size_t moving_ = 0;
   std::size_t goodbyes_ = 0;  // DELETEs that wait or are under way; at most limits::farewells_max

@@ -15,6 +15,7 @@
 // tombstone or a higher generation does. Times are the server's.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -26,6 +27,7 @@
 #include "mcplb/async/nursery.hpp"
 #include "mcplb/async/task.hpp"
 #include "mcplb/base/clock.hpp"
+#include "mcplb/base/histogram.hpp"
 #include "mcplb/base/metrics.hpp"
 #include "mcplb/base/result.hpp"
 #include "mcplb/redis/client.hpp"
@@ -57,6 +59,16 @@ struct StoreScope {
   mutable Gauge removals_waiting = {};
 };
 
+// How long the store takes to answer, by what it was asked. Answers only: not what failed.
+struct StoreTimes {
+  enum class Op : std::uint8_t { find, load, put, move, remove, expire, lock, count_ };
+  static constexpr std::array<std::uint64_t, 12> bounds_us{
+      100, 250, 500, 1'000, 2'500, 5'000, 10'000, 25'000, 50'000, 100'000, 250'000, 1'000'000};
+  using Times = Histogram<bounds_us, OwnCounter>;
+  std::array<Times, static_cast<std::size_t>(Op::count_)> by_op;
+};
+std::string_view to_string(StoreTimes::Op op);
+
 class Store {
  public:
   // All outlive the store. `instance` is written into records, for people.
@@ -80,6 +92,8 @@ class Store {
   static std::optional<Message> read_message(std::string_view payload);
 
   bool connected() const { return client_.connected(); }
+  // May be read on any thread.
+  const StoreTimes& times() const { return times_; }
   // Call it when the client has connected (again).
   void on_connected() { send_removals(); }
 
@@ -148,7 +162,12 @@ class Store {
   void drop_first_removal();
   void send_removals();
   Task<void> removals_flow();
-  Task<Result<redis::Reply>> run(const redis::Script& script, redis::Client::ScriptCall call);
+  using Op = StoreTimes::Op;
+  Task<Result<redis::Reply>> run(Op op, const redis::Script& script,
+                                 redis::Client::ScriptCall call);
+  // SET … NX PX: whether it was not there yet.
+  Task<Result<bool>> lock(std::string name, std::string value, milliseconds hold);
+  void note_time(Op op, std::int64_t began_us);
 
   redis::Client& client_;
   Nursery& nursery_;
@@ -156,6 +175,7 @@ class Store {
   const std::string instance_;
   std::deque<Removal> removals_;
   bool sending_removals_ = false;
+  StoreTimes times_;
 };
 
 }  // namespace mcplb::session

@@ -15,6 +15,7 @@
 #include "mcplb/cluster/pool.hpp"
 #include "mcplb/net/timers.hpp"
 #include "mcplb/session/directory.hpp"
+#include "mcplb/session/events.hpp"
 #include "mcplb/session/farewells.hpp"
 #include "mcplb/session/settings.hpp"
 #include "mcplb/session/store.hpp"
@@ -27,15 +28,10 @@ struct Swept {
   const Settings& settings;
   Directory& sessions;
   Directory& endpoint_sessions;  // of the 2024-11-05 transport: nothing is sent when they expire
+  EventCounts& events;
   Store* store = nullptr;        // none: the directories are all that there is
   // A session's id as its backend knows it; "" when that is not to be told. None: the same.
   std::function<std::string(std::string_view)> id_at_backend = {};
-};
-
-// May be read on any thread.
-struct SweepStats {
-  Counter expired;       // sessions that nobody had used for the idle time
-  Counter owner_absent;  // of them, those whose owner is not configured here
 };
 
 class Sweeper final : private net::Timer {
@@ -53,7 +49,6 @@ class Sweeper final : private net::Timer {
   void on_store_connected();
   // Takes over what has changed in Swept::settings; from the next round on.
   void settings_changed();
-  const SweepStats& stats() const { return stats_; }
 
  private:
   void on_timer() override;
@@ -81,7 +76,6 @@ class Sweeper final : private net::Timer {
   bool again_ = false;  // without a pause
   bool writing_fails_ = false;
   TimePoint settled_at_ = 0;
-  SweepStats stats_;
 };
 
 }  // namespace mcplb::session

@@ -24,6 +24,9 @@ struct Fixture {
   net::Loop loop{limits::buffer_block_bytes};
   HealthReport report;
   bool ready = true;
+  std::vector<PoolView> pools;
+  ActivityView activity;
+  int pauses = 0;
   SessionsAnswer sessions;
   SessionsQuery asked;
   SessionAnswer session;
@@ -46,11 +49,24 @@ struct Fixture {
       asked = query;
       return sessions;
     };
+    made.pools = [this] { return pools; };
+    made.activity = [this] { return activity; };
+    made.metrics = [] { return std::string("# HELP m h\n"); };
+    made.configuration = [] { return std::string("{\"workers\": 2}\n"); };
+    made.pause = [this](milliseconds time) { return pause(time); };
     made.session = [this](SessionQuery query) {
       asked_one = std::move(query);
       return answer_one(session);
     };
     return made;
+  }
+  // Meanwhile the state changes.
+  Task<void> pause(milliseconds time) {
+    CHECK(time == limits::admin_event_interval);
+    ++pauses;
+    ++report.uptime_seconds;
+    if (pauses == 3) pools.clear();
+    co_return;
   }
   static Task<SessionAnswer> answer_one(SessionAnswer answer) { co_return answer; }
   static Settings settings_with(std::string token) {
@@ -170,7 +186,7 @@ TEST_SUITE("admin/admin") {
     CHECK(refused.status() == 401);
     CHECK(refused.field("WWW-Authenticate") == "Bearer realm=\"mcplb\"");
     CHECK(fixture.ask("GET /config", "Authorization: Bearer secreT\r\n").status() == 401);
-    CHECK(fixture.ask("GET /config", "Authorization: Bearer secret\r\n").status() == 404);
+    CHECK(fixture.ask("GET /nothing", "Authorization: Bearer secret\r\n").status() == 404);
   }
 
   TEST_CASE("sessions are asked for by pool, page by page") {
@@ -269,6 +285,64 @@ TEST_SUITE("admin/admin") {
       "enabled": true, "mode": "coordinator", "nodeId": "lb-1",
       "stats": {"nodes": 4, "activeNodes": 3, "servers": 2, "sessions": 4}}})");
     CHECK(parsed(status) == expected);
+  }
+
+  TEST_CASE("metrics are Prometheus text, the configuration is JSON") {
+    Fixture fixture;
+    auto metrics = fixture.ask("GET /metrics");
+    CHECK(metrics.status() == 200);
+    CHECK(metrics.field("Content-Type") == "text/plain; version=0.0.4; charset=utf-8");
+    CHECK(metrics.body() == "# HELP m h\n");
+    auto config = fixture.ask("GET /config");
+    CHECK(config.field("Content-Type") == "application/json");
+    CHECK(config.field("Cache-Control") == "no-store");
+    CHECK(config.body() == "{\"workers\": 2}\n");
+    Fixture guarded("secret");
+    CHECK(guarded.ask("GET /metrics").status() == 401);
+    CHECK(guarded.ask("GET /config").status() == 401);
+    CHECK(guarded.ask("GET /api/events").status() == 401);
+  }
+
+  TEST_CASE("the state tells of traffic, and of what changed lately") {
+    Fixture fixture;
+    fixture.pools.push_back({"p", "round_robin", {}, {{"moved", 2}}, {}});
+    TrafficView& seen = fixture.activity.traffic;
+    seen.requests_per_second = 1.23456;
+    seen.latency = Quantiles{1.5, 9.25};
+    seen.step_seconds = 5;
+    seen.history.push_back({3, 1, std::nullopt});
+    seen.history.push_back({4, 0, Quantiles{1, 2}});
+    fixture.activity.local_replies = {{"no_backend", 3}};
+    fixture.activity.timeline = {{"t", "warn", "backend_down", 2, R"({"backend":"a"})"}};
+    auto asked = fixture.ask("GET /api/state");
+    const auto state = parsed(asked);
+    const auto traffic = nlohmann::json::parse(R"({
+      "requests_per_second": 1.235, "errors_per_second": 0.0,
+      "latency_ms": {"p50": 1.5, "p99": 9.25}, "overhead_ms": null,
+      "requests_total": 0, "errors_total": 0,
+      "history": {"step_seconds": 5, "requests_per_second": [3.0, 4.0],
+                  "errors_per_second": [1.0, 0.0], "p50_ms": [null, 1.0],
+                  "p99_ms": [null, 2.0]}})");
+    CHECK(state["traffic"] == traffic);
+    CHECK(state["local_replies"] == nlohmann::json::parse(R"({"no_backend": 3})"));
+    CHECK(state["pools"][0]["session_events"]["moved"] == 2);
+    CHECK(state["timeline"] == nlohmann::json::parse(R"([{"time": "t", "level": "warn",
+      "event": "backend_down", "count": 2, "fields": {"backend": "a"}}])"));
+  }
+
+  TEST_CASE("events are the state again and again, until the pool that is followed is gone") {
+    Fixture fixture;
+    fixture.pools.push_back({"p", "round_robin", {}, {}, {}});
+    auto events = fixture.ask("GET /api/events?pool=p");
+    CHECK(events.done());
+    CHECK(events.field("Content-Type") == "text/event-stream");
+    CHECK(fixture.pauses == 3);
+    CHECK(events.has_sent("event: state\ndata: {"));
+    CHECK(events.has_sent(R"("uptime_seconds":61)"));
+    CHECK(events.has_sent(R"("uptime_seconds":63)"));
+    CHECK_FALSE(events.has_sent(R"("uptime_seconds":64)"));
+    CHECK(events.has_sent("0\r\n\r\n"));
+    CHECK(fixture.ask("GET /api/events?pool=nope").status() == 404);
   }
 }
 

@@ -193,4 +193,17 @@ TEST_SUITE("base/log") {
     CHECK(log::enabled(LogLevel::error));
     CHECK(log::access_enabled());
   }
+
+  TEST_CASE("a listener hears every event from info on, whatever the level") {
+    const AccessLog log(LogFormat::text, LogLevel::error);
+    std::string heard;
+    log::set_listener([&](LogLevel level, std::string_view event, std::string_view fields) {
+      heard.append(to_string(level)).append(" ").append(event).append(fields).append(";");
+    });
+    log::event(LogLevel::debug, "one");
+    log::event(LogLevel::info, "two", "key", "a\"b", "n", 3);
+    log::set_listener({});
+    log::event(LogLevel::info, "three");
+    CHECK(heard == "info two,\"key\":\"a\\u0022b\",\"n\":3;");
+  }
 }

@@ -163,12 +163,9 @@ TEST_SUITE("proxy/access_log") {
     CHECK(name_logged(mcp::Method::tools_call, "a://b@c/?d") == "a://b@c/?d");
   }
 
-  TEST_CASE("nothing is written or measured while the access log is off") {
+  TEST_CASE("nothing is written while the access log is off") {
     log::start({}, "");
-    CHECK(phase_clock_us() == 0);
     write_access_line({});
     log::stop();
-    const AccessLog log;
-    CHECK(phase_clock_us() > 0);
   }
 }

@@ -43,8 +43,9 @@ struct Process {
 };
 
 struct Worker {
-  explicit Worker(const Process& process) : context(loop, process.shared) {}
+  explicit Worker(const Process& process) : context(loop, process.shared, metrics) {}
   net::Loop loop{limits::buffer_block_bytes};
+  WorkerMetrics metrics{nullptr};
   Context context;
 };
 

@@ -80,7 +80,7 @@ TEST_SUITE("session/move with a store") {
     CHECK(lb.move(lb.query("s-1")).outcome == Outcome::moved);
     CHECK(lb.owner("s-1") == "c 4 there");
     CHECK(world.heard().empty());
-    CHECK(lb.stats.adopted.value() == 1);
+    CHECK(lb.events.value(Event::adopted) == 1);
     CHECK(redis.locks.empty());
   }
 
@@ -108,7 +108,7 @@ TEST_SUITE("session/move with a store") {
     CHECK(second.result().outcome == Outcome::moved);
     CHECK(one.owner("s-1") == two.owner("s-1"));
     CHECK(world.opened == 1);
-    CHECK(two.stats.adopted.value() == 1);
+    CHECK(two.events.value(Event::adopted) == 1);
   }
 
   TEST_CASE("who comes too late to write deletes what he opened and adopts the winner's") {

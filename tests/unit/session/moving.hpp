@@ -170,7 +170,7 @@ struct Balancer {
       client.start([] {});
       settle();
     }
-    mover.emplace(net.clock.timers(), *nursery, redis == nullptr ? nullptr : &store, stats, &doors);
+    mover.emplace(net.clock.timers(), *nursery, redis == nullptr ? nullptr : &store, &doors);
   }
   ~Balancer() { nursery.reset(); }
 
@@ -240,13 +240,13 @@ struct Balancer {
   cluster::Dispatcher dispatcher{loop, resolver, pool, http};
   Settings settings;
   StoreScope store_scope{"p", milliseconds(40'000)};
-  LookupScope scope{dispatcher, settings, store_scope};
+  EventCounts events;
+  LookupScope scope{dispatcher, settings, store_scope, events};
   Directory own_directory{registry};
   Directory& directory;
   redis::Client client{net.clock.timers(), net.turns, net, redis::settings_for("redis://h")};
   std::unique_ptr<Nursery> nursery = std::make_unique<Nursery>(net.turns);
   Store store{client, *nursery, "x", "lb"};
-  MoveStats stats;
   Doors doors;
   std::optional<Mover> mover;
 };

@@ -1,0 +1,45 @@
+// What is counted of an exchange.
+#include "proxy/exchange.hpp"
+
+namespace mcplb::proxy {
+
+void Exchange::count_exchange() {
+  RequestLabels labels;
+  if (route_ != nullptr) labels.pool = route_->pool;
+  if (backend_ != nullptr) labels.backend = backend_->id();
+  labels.method = message_.method;
+  labels.era = message_.era;
+  labels.status = record_.status;
+  // Streams that a client keeps open say nothing by their length.
+  const bool waits_for_news = message_.kind == mcp::Kind::stream ||
+                              message_.method == mcp::Method::subscriptions_listen;
+  ExchangeTimes times;
+  if (!waits_for_news && record_.status != 0) times.total = record_.total_us;
+  times.overhead = overhead_us_;
+  const bool broke = record_.end.who == 'S' && record_.end.when == 'D';
+  context_.metrics.note_request(labels, times, broke);
+}
+
+void Exchange::count_own_reply(Reason reason) {
+  context_.metrics.note_local_reply(reason);
+  if (reason == Reason::session_unknown && pool_ != nullptr) {
+    count_session(session::Event::unknown);
+  }
+}
+
+// After may_retry() has allowed it.
+void Exchange::count_retry() {
+  RetryReason reason = RetryReason::repeatable;
+  if (attempt_.nothing_delivered) reason = RetryReason::undelivered;
+  if (!attempt_.connected) reason = RetryReason::connect;
+  context_.metrics.note_retry(route_->pool, reason);
+}
+
+StreamKind Exchange::stream_kind() const {
+  if (message_.era == mcp::Era::none) return StreamKind::other;
+  if (message_.method == mcp::Method::subscriptions_listen) return StreamKind::listen;
+  if (message_.kind != mcp::Kind::stream) return StreamKind::post;
+  return message_.session.empty() ? StreamKind::endpoint : StreamKind::get;
+}
+
+}  // namespace mcplb::proxy

@@ -1,0 +1,121 @@
+#include "mcplb/proxy/metrics.hpp"
+
+#include <map>
+
+#include <doctest/doctest.h>
+
+#include "mcplb/base/clock.hpp"
+#include "mcplb/base/limits.hpp"
+
+namespace mcplb::proxy {
+namespace {
+
+template <class Value, class Read>
+std::map<std::uint64_t, std::uint64_t> seen(const Series<Value>& series, Read read) {
+  std::map<std::uint64_t, std::uint64_t> values;
+  series.each([&](std::uint64_t key, const Value& value) { values[key] = read(value); });
+  return values;
+}
+
+RequestLabels labels_of(std::size_t pool, std::uint32_t backend, int status) {
+  RequestLabels labels;
+  labels.pool = pool;
+  labels.backend = static_cast<BackendId>(backend);
+  labels.method = mcp::Method::tools_call;
+  labels.era = mcp::Era::legacy;
+  labels.status = status;
+  return labels;
+}
+
+}  // namespace
+
+TEST_SUITE("proxy/metrics") {
+  TEST_CASE("a key says all of its labels, and is never that of the others") {
+    for (const std::size_t pool : {std::size_t{0}, std::size_t{77}, RequestLabels::no_pool}) {
+      for (const std::uint32_t backend : {0u, 1u, std::uint32_t{limits::backends_known_max}}) {
+        for (int method = 0; method < static_cast<int>(mcp::Method::count_); ++method) {
+          RequestLabels labels = labels_of(pool, backend, 599);
+          labels.method = static_cast<mcp::Method>(method);
+          labels.era = mcp::Era::modern;
+          const RequestLabels back = RequestLabels::of(labels.key());
+          CHECK(back.pool == labels.pool);
+          CHECK(back.backend == labels.backend);
+          CHECK(back.method == labels.method);
+          CHECK(back.era == labels.era);
+          CHECK(back.status == labels.status);
+          CHECK(labels.key() != Series<OwnCounter>::others);
+        }
+      }
+    }
+  }
+
+  TEST_CASE("a request counts for its pool and its backend, with its times") {
+    WorkerMetrics metrics(nullptr);
+    metrics.note_request(labels_of(3, 4, 200), {.total = 900, .overhead = 20}, false);
+    metrics.note_request(labels_of(3, 4, 503), {.total = 900}, false);
+    metrics.note_request(labels_of(3, 0, 404), {.total = 10}, false);
+    metrics.note_request(labels_of(3, 4, 200), {}, true);
+    const auto value = [](const OwnCounter& count) { return count.value(); };
+    CHECK(seen(metrics.requests, value).size() == 3);
+    const auto of_pool = [](const Traffic& traffic) { return traffic.requests.value(); };
+    const auto errors = [](const Traffic& traffic) { return traffic.errors.value(); };
+    CHECK(seen(metrics.pools, of_pool).begin()->second == 4);
+    CHECK(seen(metrics.pools, errors).begin()->second == 2);
+    CHECK(seen(metrics.backends, of_pool).begin()->second == 3);
+    CHECK(seen(metrics.backends, errors).begin()->second == 2);
+    const auto observed = [](const Traffic& traffic) { return traffic.durations.counts().count(); };
+    const auto shares = [](const Traffic& traffic) { return traffic.overheads.counts().count(); };
+    CHECK(seen(metrics.pools, observed).begin()->second == 3);
+    CHECK(seen(metrics.pools, shares).begin()->second == 1);
+    CHECK(seen(metrics.broken, value).size() == 1);
+  }
+
+  TEST_CASE("what met no pool has no times") {
+    WorkerMetrics metrics(nullptr);
+    metrics.note_request(labels_of(RequestLabels::no_pool, 0, 404), {.total = 5}, false);
+    std::size_t pools = 0;
+    metrics.pools.each([&](std::uint64_t, const Traffic&) { ++pools; });
+    CHECK(pools == 0);
+  }
+
+  TEST_CASE("series of backends that left long ago make room for others") {
+    cluster::Registry registry;
+    cluster::BackendSettings settings;
+    settings.host = "h";
+    settings.port = 1;
+    settings.id = "a";
+    cluster::Backend* const backend = registry.add("p", settings);
+    WorkerMetrics metrics(&registry);
+    const auto id = static_cast<std::uint32_t>(backend->id());
+    metrics.note_request(labels_of(0, id, 200), {}, false);
+    const auto fill = [&](int from) {
+      for (std::size_t pool = 0; pool < limits::metric_series_max; ++pool)
+        metrics.note_request(labels_of(pool, 0, from), {}, false);
+    };
+    const auto has_it = [&] {
+      bool found = false;
+      metrics.requests.each([&](std::uint64_t key, const OwnCounter&) {
+        found = found || RequestLabels::of(key).backend == backend->id();
+      });
+      return found;
+    };
+    fill(200);
+    CHECK(has_it());
+    backend->set_gone_since(monotonic_ms() - limits::gone_series_kept.count() - 1);
+    fill(201);
+    CHECK_FALSE(has_it());
+  }
+
+  TEST_CASE("reasons of retries are told apart") {
+    WorkerMetrics metrics(nullptr);
+    metrics.note_retry(1, RetryReason::connect);
+    metrics.note_retry(1, RetryReason::connect);
+    metrics.note_retry(1, RetryReason::repeatable);
+    const auto counts =
+        seen(metrics.retries, [](const OwnCounter& count) { return count.value(); });
+    CHECK(counts.size() == 2);
+    CHECK(counts.begin()->second == 2);
+  }
+}
+
+}  // namespace mcplb::proxy
