@@ -2,7 +2,7 @@
 // leads somewhere. How a block says what it is: docs/contributing.md.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, globSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -175,4 +175,48 @@ test('every link leads to a file, and every anchor to a heading', () => {
     }
   }
   assert.deepEqual(broken, []);
+});
+
+const contentOf = (file) => readFileSync(join(root, file), 'utf8');
+const namesIn = (files, pattern) =>
+  new Set(files.flatMap((file) => [...contentOf(file).matchAll(pattern)].map(([, name]) => name)));
+const missing = (names, page) =>
+  [...names].filter((name) => !new RegExp(`\\b${name}\\b`).test(contentOf(page))).sort();
+
+test('every reason and every log event is explained in troubleshooting.md', () => {
+  const reasons = namesIn(['src/proxy/local_reply.cpp'], /^ {4}\{"(\w+)", \d{3},/gm);
+  reasons.delete('none');
+  const events = namesIn(inRoot('src/**/*.cpp'), /\blog::(?:event|announce)\(\s*(?:[^,"]*,\s*)?"(\w+)"/g);
+  assert.ok(reasons.size > 10 && events.size > 20, `${reasons.size} reasons, ${events.size} events`);
+  assert.deepEqual(missing([...reasons, ...events], 'docs/troubleshooting.md'), []);
+});
+
+test('every metric is explained in metrics.md, and pages name no other', () => {
+  const shown = namesIn(['src/metrics_page.cpp'], /"(mcplb_[a-z_]+)"/g);
+  assert.ok(shown.size > 10, `${shown.size} metrics`);
+  assert.deepEqual(missing(shown, 'docs/metrics.md'), []);
+  const named = namesIn(pages, /\b(mcplb_[a-z_]+?)(?:_bucket|_sum|_count)?\b(?!\.)/g);
+  const examples = namesIn(inRoot('docs/how-to/*.md'), /"(mcplb_[a-z_]+)"/g);
+  assert.deepEqual([...named].filter((name) => !shown.has(name) && !examples.has(name)), []);
+});
+
+test('every key that a page names is in the configuration reference', () => {
+  const reference = contentOf('docs/configuration.md');
+  const sections = [...reference.matchAll(/^## (\S+)$([^]*?)(?=^## |$(?![^]))/gm)];
+  const keys = new Set(
+    sections.flatMap(([, section, text]) =>
+      [...text.matchAll(/^\| `(\w+)`/gm)].map(
+        ([, key]) => `${section.replaceAll('[]', '').replace(/^pools\.?/, '')}.${key}`.replace(/^\./, ''),
+      ),
+    ),
+  );
+  const groups = [...new Set([...keys].map((key) => key.split('.')[0]))].join('|');
+  const named = namesIn(
+    pages.filter((page) => !page.includes('how-to')),
+    new RegExp(`\`(?:pools\\[\\]\\.)?((?:${groups})\\.[a-z_.]+[a-z])[\`:]`, 'g'),
+  );
+  const isKey = (name) =>
+    name.endsWith('.hpp') || keys.has(name) || [...keys].some((key) => key.startsWith(`${name}.`));
+  assert.ok(named.size > 30, `${named.size} keys`);
+  assert.deepEqual([...named].filter((name) => !isKey(name)).sort(), []);
 });
