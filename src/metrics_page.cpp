@@ -129,11 +129,12 @@ void Page::add_requests() {
     worker.broken.each([&](std::uint64_t key, const OwnCounter& count) {
       if (const auto labels = backend_labels(key)) broken.add(*labels, as_number(count.value()));
     });
-    worker.retries.each([&](std::uint64_t key, const OwnCounter& count) {
-      const RequestLabels retry = RequestLabels::of(key);
-      const auto reason = static_cast<proxy::RetryReason>(retry.status);
-      retries.add({{"pool", pool_name(retry.pool)}, {"reason", std::string(to_string(reason))}},
-                  as_number(count.value()));
+    worker.pools.each([&](std::uint64_t pool, const proxy::PoolMetrics& metrics) {
+      for (std::size_t i = 0; i < metrics.retries.size(); ++i) {
+        const std::string reason(to_string(static_cast<proxy::RetryReason>(i)));
+        retries.add({{"pool", pool_name(pool)}, {"reason", reason}},
+                    as_number(metrics.retries[i].value()));
+      }
     });
   });
   finish(requests);
@@ -150,14 +151,16 @@ void Page::add_times() {
                    "Our own share: until the backend has the request, and from its reply's head "
                    "until the client has it.");
   each_worker([&](const proxy::WorkerMetrics& worker) {
-    worker.durations.each([&](std::uint64_t key, const proxy::DurationHistogram& histogram) {
-      const RequestLabels labels = RequestLabels::of(key);
-      durations.add({{"pool", pool_name(labels.pool)}, {"method", method_name(labels.method)}},
-                    histogram.counts(), proxy::duration_bounds_us);
-    });
-    worker.pools.each([&](std::uint64_t key, const proxy::Traffic& traffic) {
-      overheads.add({{"pool", pool_name(RequestLabels::of(key).pool)}},
-                    traffic.overheads.counts(), proxy::overhead_bounds_us);
+    worker.pools.each([&](std::uint64_t pool, const proxy::PoolMetrics& metrics) {
+      for (std::size_t i = 0; i < metrics.durations.size(); ++i) {
+        const auto counts = metrics.durations[i].counts();
+        if (counts.count() == 0) continue;
+        const std::string method = method_name(static_cast<mcp::Method>(i));
+        durations.add({{"pool", pool_name(pool)}, {"method", method}}, counts,
+                      proxy::duration_bounds_us);
+      }
+      overheads.add({{"pool", pool_name(pool)}}, metrics.traffic.overheads.counts(),
+                    proxy::overhead_bounds_us);
     });
   });
   finish(durations);

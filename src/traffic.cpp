@@ -92,8 +92,8 @@ void TrafficHistory::sample(const std::vector<const proxy::WorkerMetrics*>& work
   std::map<BackendId, TrafficCounts> of_backends;
   for (const BackendId member : members) of_backends[member];
   for (const proxy::WorkerMetrics* worker : workers) {
-    worker->pools.each([&](std::uint64_t key, const proxy::Traffic& traffic) {
-      of_pools[proxy::RequestLabels::of(key).pool] += traffic;
+    worker->pools.each([&](std::uint64_t pool, const proxy::PoolMetrics& metrics) {
+      of_pools[pool] += metrics.traffic;
     });
     worker->backends.each([&](std::uint64_t key, const proxy::Traffic& traffic) {
       const auto found = of_backends.find(proxy::RequestLabels::of(key).backend);

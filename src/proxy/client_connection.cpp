@@ -135,7 +135,8 @@ Task<void> ClientConnection::refuse(Scratch& scratch, const Route* route, LocalR
   RequestLabels labels;
   if (route != nullptr) labels.pool = route->pool;
   labels.status = record.status;
-  context_.metrics.note_request(labels, {}, false);
+  PoolMetrics* const of_pool = route == nullptr ? nullptr : &context_.pools[route->pool]->metrics;
+  context_.metrics.note_request(labels, {}, false, of_pool);
   context_.metrics.note_local_reply(reply.reason);
   write_access_line(record);
   const Deadline stall = context_.loop.timers().in(limits::client_write_stall);

@@ -37,7 +37,8 @@ struct Context;
 
 // One pool as one worker serves it. Lives as long as the worker.
 struct PoolContext {
-  PoolContext(Context& context, const PoolPolicy& policy);
+  // `index` is its place in Policy::pools.
+  PoolContext(Context& context, const PoolPolicy& policy, std::size_t index);
 
   const SharedPool& shared;
   session::Settings session;  // these two are overwritten when the policy changes
@@ -45,6 +46,7 @@ struct PoolContext {
   cluster::Dispatcher dispatcher;
   SessionIdentity identity;
   session::LookupScope lookup_scope;
+  PoolMetrics& metrics;
 };
 
 // This worker's connection to the store that balancers share.

@@ -17,7 +17,9 @@ void Exchange::count_exchange() {
   if (!waits_for_news && record_.status != 0) times.total = record_.total_us;
   times.overhead = overhead_us_;
   const bool broke = record_.end.who == 'S' && record_.end.when == 'D';
-  context_.metrics.note_request(labels, times, broke);
+  PoolMetrics* const of_pool =
+      route_ == nullptr ? nullptr : &context_.pools[route_->pool]->metrics;
+  context_.metrics.note_request(labels, times, broke, of_pool);
 }
 
 void Exchange::count_own_reply(Reason reason) {
@@ -32,7 +34,7 @@ void Exchange::count_retry() {
   RetryReason reason = RetryReason::repeatable;
   if (attempt_.nothing_delivered) reason = RetryReason::undelivered;
   if (!attempt_.connected) reason = RetryReason::connect;
-  context_.metrics.note_retry(route_->pool, reason);
+  pool_->metrics.retries[static_cast<std::size_t>(reason)].add();
 }
 
 StreamKind Exchange::stream_kind() const {

@@ -12,12 +12,6 @@ constexpr int era_at = 16;
 constexpr int pool_at = 18;
 constexpr int backend_at = 34;
 
-std::uint64_t pool_key(std::size_t pool) {
-  RequestLabels labels;
-  labels.pool = pool;
-  return labels.key();
-}
-
 Series<OwnCounter>::IsStale stale_backends(const cluster::Registry* registry) {
   if (registry == nullptr) return {};
   return [registry](std::uint64_t key) {
@@ -58,20 +52,14 @@ std::string_view to_string(RetryReason reason) {
 
 WorkerMetrics::WorkerMetrics(const cluster::Registry* registry)
     : requests(limits::metric_series_max, stale_backends(registry)),
-      durations(limits::metric_series_max),
       pools(limits::metric_series_max),
       backends(limits::metric_series_max, stale_backends(registry)),
-      broken(limits::metric_series_max, stale_backends(registry)),
-      retries(limits::metric_series_max) {}
+      broken(limits::metric_series_max, stale_backends(registry)) {}
 
 void WorkerMetrics::note_request(const RequestLabels& labels, const ExchangeTimes& times,
-                                 bool broke) {
+                                 bool broke, PoolMetrics* of_pool) {
   requests.at(labels.key()).add();
-  if (labels.pool == RequestLabels::no_pool) return;
-  RequestLabels of_method;
-  of_method.pool = labels.pool;
-  of_method.method = labels.method;
-  if (times.total >= 0) durations.at(of_method.key()).observe(times.total);
+  if (of_pool == nullptr) return;
   const bool failed = broke || labels.status >= 500;
   const auto count = [&](Traffic& traffic) {
     traffic.requests.add();
@@ -79,20 +67,16 @@ void WorkerMetrics::note_request(const RequestLabels& labels, const ExchangeTime
     if (times.total >= 0) traffic.durations.observe(times.total);
     if (times.overhead >= 0) traffic.overheads.observe(times.overhead);
   };
-  count(pools.at(pool_key(labels.pool)));
+  count(of_pool->traffic);
+  if (times.total >= 0) {
+    of_pool->durations[static_cast<std::size_t>(labels.method)].observe(times.total);
+  }
   if (labels.backend == BackendId::none) return;
   RequestLabels of_backend;
   of_backend.pool = labels.pool;
   of_backend.backend = labels.backend;
   count(backends.at(of_backend.key()));
   if (broke) broken.at(of_backend.key()).add();
-}
-
-void WorkerMetrics::note_retry(std::size_t pool, RetryReason reason) {
-  RequestLabels labels;
-  labels.pool = pool;
-  labels.status = static_cast<int>(reason);
-  retries.at(labels.key()).add();
 }
 
 }  // namespace mcplb::proxy

@@ -32,13 +32,14 @@ void set_request_id(Scratch& scratch, bool trusted) {
   }
 }
 
-PoolContext::PoolContext(Context& context, const PoolPolicy& policy)
+PoolContext::PoolContext(Context& context, const PoolPolicy& policy, std::size_t index)
     : shared(*policy.shared),
       session(policy.session),
       forward(policy.forward),
       dispatcher(context.loop, context.resolver, shared.pool, context.http),
       identity(shared, session, context.secrets),
-      lookup_scope{dispatcher, session, shared.store_scope, shared.session_events} {}
+      lookup_scope{dispatcher, session, shared.store_scope, shared.session_events},
+      metrics(context.metrics.pools.at(index)) {}
 
 Context::Context(net::Loop& worker_loop, const SharedState& shared_state, WorkerMetrics& counts)
     : loop(worker_loop),
@@ -68,7 +69,7 @@ void Context::take_over_policy() {
   for (std::size_t i = 0; i < policy->pools.size(); ++i) {
     const PoolPolicy& next = policy->pools[i];
     if (i == pools.size()) {
-      pools.push_back(std::make_unique<PoolContext>(*this, next));
+      pools.push_back(std::make_unique<PoolContext>(*this, next, i));
       continue;
     }
     pools[i]->session = next.session;

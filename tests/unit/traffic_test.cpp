@@ -60,11 +60,11 @@ TEST_SUITE("traffic") {
     labels.status = 200;
     TrafficHistory history;
     history.sample({&one, &two}, {BackendId(5)}, 0);
-    one.note_request(labels, {.total = 700, .overhead = 20}, false);
-    two.note_request(labels, {.total = 700, .overhead = 20}, false);
+    one.note_request(labels, {.total = 700, .overhead = 20}, false, &one.pools.at(1));
+    two.note_request(labels, {.total = 700, .overhead = 20}, false, &two.pools.at(1));
     labels.backend = BackendId(6);
     labels.status = 500;
-    two.note_request(labels, {.total = 700}, false);
+    two.note_request(labels, {.total = 700}, false, &two.pools.at(1));
     history.sample({&one, &two}, {BackendId(5)}, 1'000);
     CHECK(history.process().requests == 3);
     CHECK(history.process().errors == 1);

@@ -57,6 +57,12 @@ struct Traffic {
   OverheadHistogram overheads;  // our own share
 };
 
+struct PoolMetrics {
+  Traffic traffic;
+  std::array<DurationHistogram, static_cast<std::size_t>(mcp::Method::count_)> durations;
+  std::array<OwnCounter, static_cast<std::size_t>(RetryReason::count_)> retries;
+};
+
 // Times of one exchange, in microseconds; less than 0: there was no such thing.
 struct ExchangeTimes {
   std::int64_t total = -1;     // of a stream that stays open for its own sake: none
@@ -70,16 +76,15 @@ class WorkerMetrics {
   // `registry` tells which backends are gone, so that their series may go; null in tests.
   explicit WorkerMetrics(const cluster::Registry* registry);
 
-  void note_request(const RequestLabels& labels, const ExchangeTimes& times, bool broke);
+  // `of_pool` is that of the labels, null when no pool was met.
+  void note_request(const RequestLabels& labels, const ExchangeTimes& times, bool broke,
+                    PoolMetrics* of_pool);
   void note_local_reply(Reason reason) { local_replies[static_cast<std::size_t>(reason)].add(); }
-  void note_retry(std::size_t pool, RetryReason reason);
 
-  Series<OwnCounter> requests;           // by RequestLabels
-  Series<DurationHistogram> durations;   // by the pool and the method of RequestLabels
-  Series<Traffic> pools;                 // by the pool
-  Series<Traffic> backends;              // by pool and backend
-  Series<OwnCounter> broken;             // likewise: replies that broke after their head
-  Series<OwnCounter> retries;            // by the pool, and RetryReason in `status`
+  Series<OwnCounter> requests;  // by RequestLabels
+  Series<PoolMetrics> pools;    // by the pool's place in SharedState::pools
+  Series<Traffic> backends;     // by the pool and the backend of RequestLabels
+  Series<OwnCounter> broken;    // likewise: replies that broke after their head
   std::array<OwnCounter, static_cast<std::size_t>(Reason::count_)> local_replies;
 };
 

@@ -51,31 +51,31 @@ TEST_SUITE("proxy/metrics") {
 
   TEST_CASE("a request counts for its pool and its backend, with its times") {
     WorkerMetrics metrics(nullptr);
-    metrics.note_request(labels_of(3, 4, 200), {.total = 900, .overhead = 20}, false);
-    metrics.note_request(labels_of(3, 4, 503), {.total = 900}, false);
-    metrics.note_request(labels_of(3, 0, 404), {.total = 10}, false);
-    metrics.note_request(labels_of(3, 4, 200), {}, true);
+    PoolMetrics& pool = metrics.pools.at(3);
+    metrics.note_request(labels_of(3, 4, 200), {.total = 900, .overhead = 20}, false, &pool);
+    metrics.note_request(labels_of(3, 4, 503), {.total = 900}, false, &pool);
+    metrics.note_request(labels_of(3, 0, 404), {.total = 10}, false, &pool);
+    metrics.note_request(labels_of(3, 4, 200), {}, true, &pool);
     const auto value = [](const OwnCounter& count) { return count.value(); };
     CHECK(seen(metrics.requests, value).size() == 3);
-    const auto of_pool = [](const Traffic& traffic) { return traffic.requests.value(); };
+    CHECK(pool.traffic.requests.value() == 4);
+    CHECK(pool.traffic.errors.value() == 2);
+    CHECK(pool.traffic.durations.counts().count() == 3);
+    CHECK(pool.traffic.overheads.counts().count() == 1);
+    CHECK(pool.durations[static_cast<std::size_t>(mcp::Method::tools_call)].counts().count() == 3);
+    const auto requests = [](const Traffic& traffic) { return traffic.requests.value(); };
     const auto errors = [](const Traffic& traffic) { return traffic.errors.value(); };
-    CHECK(seen(metrics.pools, of_pool).begin()->second == 4);
-    CHECK(seen(metrics.pools, errors).begin()->second == 2);
-    CHECK(seen(metrics.backends, of_pool).begin()->second == 3);
+    CHECK(seen(metrics.backends, requests).begin()->second == 3);
     CHECK(seen(metrics.backends, errors).begin()->second == 2);
-    const auto observed = [](const Traffic& traffic) { return traffic.durations.counts().count(); };
-    const auto shares = [](const Traffic& traffic) { return traffic.overheads.counts().count(); };
-    CHECK(seen(metrics.pools, observed).begin()->second == 3);
-    CHECK(seen(metrics.pools, shares).begin()->second == 1);
     CHECK(seen(metrics.broken, value).size() == 1);
   }
 
-  TEST_CASE("what met no pool has no times") {
+  TEST_CASE("what met no pool is a request, and nothing else") {
     WorkerMetrics metrics(nullptr);
-    metrics.note_request(labels_of(RequestLabels::no_pool, 0, 404), {.total = 5}, false);
-    std::size_t pools = 0;
-    metrics.pools.each([&](std::uint64_t, const Traffic&) { ++pools; });
-    CHECK(pools == 0);
+    metrics.note_request(labels_of(RequestLabels::no_pool, 0, 404), {.total = 5}, false, nullptr);
+    const auto value = [](const OwnCounter& count) { return count.value(); };
+    CHECK(seen(metrics.requests, value).size() == 1);
+    CHECK(seen(metrics.backends, [](const Traffic&) { return 0; }).empty());
   }
 
   TEST_CASE("series of backends that left long ago make room for others") {
@@ -87,10 +87,10 @@ TEST_SUITE("proxy/metrics") {
     cluster::Backend* const backend = registry.add("p", settings);
     WorkerMetrics metrics(&registry);
     const auto id = static_cast<std::uint32_t>(backend->id());
-    metrics.note_request(labels_of(0, id, 200), {}, false);
+    metrics.note_request(labels_of(0, id, 200), {}, false, nullptr);
     const auto fill = [&](int from) {
       for (std::size_t pool = 0; pool < limits::metric_series_max; ++pool)
-        metrics.note_request(labels_of(pool, 0, from), {}, false);
+        metrics.note_request(labels_of(pool, 0, from), {}, false, nullptr);
     };
     const auto has_it = [&] {
       bool found = false;
@@ -104,17 +104,6 @@ TEST_SUITE("proxy/metrics") {
     backend->set_gone_since(monotonic_ms() - limits::gone_series_kept.count() - 1);
     fill(201);
     CHECK_FALSE(has_it());
-  }
-
-  TEST_CASE("reasons of retries are told apart") {
-    WorkerMetrics metrics(nullptr);
-    metrics.note_retry(1, RetryReason::connect);
-    metrics.note_retry(1, RetryReason::connect);
-    metrics.note_retry(1, RetryReason::repeatable);
-    const auto counts =
-        seen(metrics.retries, [](const OwnCounter& count) { return count.value(); });
-    CHECK(counts.size() == 2);
-    CHECK(counts.begin()->second == 2);
   }
 }
 
