@@ -18,6 +18,14 @@ const std::map<std::string, std::int64_t> time_units{{"s", 1}, {"m", 60}, {"h", 
 }  // namespace
 
 AdminCommands::AdminCommands(CLI::App& app, std::string& admin) : admin_(admin) {
+  auto& health = add(app, "health", "whether a running instance is healthy: a probe for containers",
+                     &AdminCommands::run_health);
+  auto* const live = health.add_flag("--live", live_, "only whether it answers");
+  health.add_flag("--ready", ready_, "whether it accepts connections, whatever its backends do")
+      ->excludes(live);
+  health.footer(
+      "Prints one word. Ends with 0 when it is healthy or degraded (alive, ready), else with 1.\n"
+      "It needs no token.");
   auto& status = add(app, "status", "how a running instance is, and its pools",
                      &AdminCommands::run_status);
   status.footer("The exit code says whether it could be asked, not whether it is healthy.");
@@ -93,6 +101,11 @@ int AdminCommands::show(const CliQuestion& question, Render render) const {
   const std::string text = render(answer.body);
   std::fwrite(text.data(), 1, text.size(), stdout);
   return exit_fine;
+}
+
+int AdminCommands::run_health() const {
+  const char* const target = live_ ? "/health/live" : ready_ ? "/health/ready" : "/health";
+  return show({http::Method::get, "its health", target}, health_text);
 }
 
 int AdminCommands::run_status() const {

@@ -1,5 +1,5 @@
-// The commands that ask a running instance or tell it to do something: status, backends, sessions,
-// session, drain, activate, disable, reload.
+// The commands that ask a running instance or tell it to do something: health, status, backends,
+// sessions, session, drain, activate, disable, reload.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +38,7 @@ class AdminCommands {
                   int (AdminCommands::*does)() const);
   const Command* chosen() const;
   int show(const CliQuestion& question, Render render) const;
+  int run_health() const;
   int run_status() const;
   int run_backends() const;
   int run_sessions() const;
@@ -53,6 +54,8 @@ class AdminCommands {
   std::string after_;
   std::string id_;
   std::string backend_;
+  bool live_ = false;
+  bool ready_ = false;
   std::uint32_t limit_ = 100;
   bool wait_ = false;
   std::int64_t timeout_s_ = 600;

@@ -13,9 +13,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Of an answer that is not 2xx: its "message", else its "error".
+// Of an answer that is not 2xx: its "message", else its "error", else the "status" of a probe.
 std::string reason_in(const Json& body) {
-  for (const char* name : {"message", "error"}) {
+  for (const char* name : {"message", "error", "status"}) {
     if (!body.is_object() || !body.contains(name) || !body[name].is_string()) continue;
     return escaped(body[name].get_ref<const std::string&>(), 1024);
   }
@@ -72,8 +72,7 @@ CliAnswer AdminAccess::ask(const CliQuestion& question, bool print_json) const {
   if (print_json && understood) std::fwrite(reply->body.data(), 1, reply->body.size(), stdout);
   const bool good = reply->status >= 200 && reply->status < 300;
   if (!good || !understood) {
-    const bool ours = answer.body.contains("error") && answer.body["error"].is_string();
-    return fail(what_to_check(reply->status, answer.body), !ours);
+    return fail(what_to_check(reply->status, answer.body), reason_in(answer.body).empty());
   }
   return answer;
 }

@@ -118,6 +118,8 @@ std::string short_duration(std::int64_t seconds) {
   return std::to_string(seconds / 86'400) + "d";
 }
 
+std::string health_text(const Json& answer) { return cell(answer, "status") + "\n"; }
+
 std::string status_table(const Json& answer) {
   const Json& store = member(answer, "store");
   std::string text = table({{"instance", cell(answer, "instance")},

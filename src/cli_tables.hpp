@@ -15,6 +15,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows);
 // "7s", "12m", "5h", "3d": the largest unit that fits.
 std::string short_duration(std::int64_t seconds);
 
+// Of GET /health and the probes below it: one word.
+std::string health_text(const nlohmann::json& answer);
 // Of GET /api/state: the instance and its pools; and its backends.
 std::string status_table(const nlohmann::json& answer);
 std::string backends_table(const nlohmann::json& answer);

@@ -46,6 +46,7 @@ std::string target_of(const std::vector<std::string_view>& parts) {
 }  // namespace
 
 const Admin::Endpoint Admin::endpoints[] = {
+    {Method::get, "/", &Admin::dashboard, nullptr},
     {Method::get, "/health", &Admin::health, nullptr},
     {Method::get, "/health/live", &Admin::live, nullptr},
     {Method::get, "/health/ready", &Admin::ready, nullptr},

@@ -27,6 +27,7 @@ std::optional<std::vector<std::string_view>> match_path(std::string_view pattern
       return std::nullopt;
     }
   }
+  if (!path.empty()) return std::nullopt;  // the pattern / has nothing behind its slash
   return parts;
 }
 

@@ -8,6 +8,7 @@ constexpr std::string_view guide_text = R"guide(
 Three plain MCP servers run behind mcplb. Each keeps its sessions in its own memory.
 
   MCP endpoint   http://MAIN/mcp
+  dashboard      http://ADMIN/
   admin          http://ADMIN/health
 
 Try it in another terminal. First two helpers, once per terminal:

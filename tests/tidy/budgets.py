@@ -11,10 +11,15 @@ FUNCTION_LINES_MAX = 70
 PARAMETERS_MAX = 5
 NESTING_MAX = 3
 COLUMNS_MAX = 100
+SUFFIXES = project.CPP | {".py", ".js", ".css"}
+
+
+def is_cpp(path):
+    return path.endswith(tuple(project.CPP))
 
 
 def long_lines(path, text):
-    exempt = project.raw_literal_lines(text) if not path.endswith(".py") else set()
+    exempt = project.raw_literal_lines(text) if is_cpp(path) else set()
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > COLUMNS_MAX and number not in exempt and "://" not in line:
             yield Finding(path, number, f"{len(line)} columns, {COLUMNS_MAX} at most")
@@ -38,19 +43,19 @@ def big_functions(path, text):
 
 def check(root):
     findings = []
-    for path, text in project.files(root, FOLDERS, project.CPP | {".py"}):
+    for path, text in project.files(root, FOLDERS, SUFFIXES):
         lines = text.count("\n")
         if lines > FILE_LINES_MAX:
             message = f"{lines} lines, {FILE_LINES_MAX} at most: split the file"
             findings.append(Finding(path, lines, message))
         findings += long_lines(path, text)
-        if not path.endswith(".py"):
+        if is_cpp(path):
             findings += big_functions(path, text)
     return findings
 
 
 def print_notes(root):
-    for path, text in project.files(root, FOLDERS, project.CPP | {".py"}):
+    for path, text in project.files(root, FOLDERS, SUFFIXES):
         lines = text.count("\n")
         if FILE_LINES_TARGET < lines <= FILE_LINES_MAX:
             print(f"note: {path} has {lines} lines, the target is {FILE_LINES_TARGET}")

@@ -177,6 +177,7 @@ class Budgets(CheckCase):
     def test_lengths_of_files_lines_and_functions(self):
         self.assert_over("\n" * 500)
         self.assert_over("\n" * 501, "501 lines, 500 at most")
+        self.assert_finds(budgets.check, {"src/admin/a.js": "\n" * 501}, "501 lines, 500 at most")
         self.assert_over("x" * 100 + "\n")
         self.assert_over("\n" + "x" * 101 + "\n", "src/net/a.cpp:2: 101 columns")
         self.assert_over('auto page = R"(\n' + "x" * 200 + '\n)";\n')

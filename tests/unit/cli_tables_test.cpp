@@ -29,6 +29,12 @@ TEST_SUITE("cli_tables") {
     CHECK(short_duration(48 * 3600) == "2d");
   }
 
+  TEST_CASE("the health of an instance is one word, escaped, and a dash when it is missing") {
+    CHECK(health_text({{"status", "degraded"}, {"pools", Json::array()}}) == "degraded\n");
+    CHECK(health_text({{"status", "\x1b[2J"}}) == "\\x1b[2J\n");
+    CHECK(health_text(Json::object()) == "-\n");
+  }
+
   TEST_CASE("sessions are a line each, with what is not known as a dash") {
     const Json answer{
         {"sessions", {session("0123456789ab", "p")}}, {"next", nullptr}, {"total", 1}};

@@ -105,6 +105,7 @@ class Admin final : public wire::Handler {
   void note_command(const wire::Request& request, const Endpoint& endpoint, const Call& call,
                     int status);
 
+  wire::Reply dashboard(const Call& call) const;
   wire::Reply health(const Call& call) const;
   wire::Reply live(const Call& call) const;
   wire::Reply ready(const Call& call) const;

@@ -273,7 +273,7 @@ describe('mcplb status and backends', () => {
     assert.equal(status.code, 0, status.output);
     assert.match(status.stdout, /^instance +lb-7\n/);
     assert.match(status.stdout, /\nPOOL +STATUS +USABLE +SESSIONS +STREAMS +IN-FLIGHT +REQ\/S +ERR\/S +P99\n/);
-    assert.match(status.stdout, /\ndefault +degraded +1\/2 +0 +0 +0\n/);
+    assert.match(status.stdout, /\ndefault +degraded +1\/2 +0 +0 +0 +0.0 +0.0 +-\n/);
     const list = await cli(balancer, ['backends']);
     assert.equal(list.code, 0, list.output);
     const lines = list.stdout.trimEnd().split('\n');

@@ -12,6 +12,7 @@ TEST_SUITE("admin/path") {
     CHECK(match_path("/a/{}/b/{}", "/a/x%2Fy/b/z:1") == Parts{"x%2Fy", "z:1"});
     CHECK(match_path("/a/{}", "/a/") == Parts{""});
     CHECK(match_path("/a", "/a") == Parts{});
+    CHECK(match_path("/", "/") == Parts{});
   }
 
   TEST_CASE("another path matches nothing") {
@@ -19,6 +20,7 @@ TEST_SUITE("admin/path") {
       CAPTURE(path);
       CHECK_FALSE(match_path("/a/{}", path));
     }
+    CHECK_FALSE(match_path("/", "/a"));
   }
 }
 
