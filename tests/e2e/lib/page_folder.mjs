@@ -101,7 +101,7 @@ export class PageFolder {
     const state = this.path('.state');
     const text = `[ ! -f ${state} ] || source ${state}
 ${this.here(script)}
-{ declare -f; declare -p | grep -E '^declare -(-|x) [A-Za-z]' | grep -vE ' (BASH|_=)'; } >${state}
+{ declare -f; declare -p | grep -E '^declare -(-|x) [A-Za-z]' | grep -vE ' (BASH|_=|REDIS_URL=|PATH=)'; } >${state}
 `;
     const PATH = this.#folder.path + delimiter + process.env.PATH;
     return new Child('bash', ['-euo', 'pipefail', '-c', text], {
