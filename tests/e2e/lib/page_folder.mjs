@@ -34,6 +34,17 @@ esac
 exec ${binary} "$@" "\${more[@]}"
 `;
 
+// Pages run side by side, and none takes a port that another one is about to use.
+const taken = new Set();
+async function ownPort() {
+  for (;;) {
+    const port = await refusedPort();
+    if (taken.has(port)) continue;
+    taken.add(port);
+    return String(port);
+  }
+}
+
 export class PageFolder {
   #folder = new Folder();
   #ports = new Map();
@@ -42,7 +53,7 @@ export class PageFolder {
 
   static async make(root) {
     const page = new PageFolder();
-    for (const port of WELL_KNOWN) page.#ports.set(String(port), String(await refusedPort()));
+    for (const port of WELL_KNOWN) page.#ports.set(String(port), await ownPort());
     const file = page.file('mcplb', wrapper({
       binary: process.env.MCPLB_BIN,
       main: page.#ports.get('8080'),
