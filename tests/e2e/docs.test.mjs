@@ -220,3 +220,19 @@ test('every key that a page names is in the configuration reference', () => {
   assert.ok(named.size > 30, `${named.size} keys`);
   assert.deepEqual([...named].filter((name) => !isKey(name)).sort(), []);
 });
+
+test('every file and function that pages for contributors name is there', () => {
+  const sources = inRoot('{src,include,tests}/**/*.{cpp,hpp,mjs,py,md}').filter(
+    (file) => !file.includes('node_modules'),
+  );
+  const code = sources.map(contentOf).join('\n');
+  const readers = inRoot('docs/{request-life,contributing}.md').concat(inRoot('docs/how-to/*.md'));
+  // What an example would add is in the page's own blocks of code.
+  const examples = /scatter|http_head|my_|headers_min/;
+  const files = namesIn(readers, /`([\w/.-]+\.(?:cpp|hpp|mjs|py))`/g);
+  const functions = namesIn(readers, /`(?:\w+::)*(\w+)\(\)`/g);
+  assert.ok(files.size > 20 && functions.size > 8, `${files.size} files, ${functions.size} functions`);
+  const gone = [...files].filter((file) => !sources.some((source) => `/${source}`.endsWith(`/${file}`)));
+  const unknown = [...functions].filter((name) => !new RegExp(`\\b${name}\\(`).test(code));
+  assert.deepEqual([...gone, ...unknown].filter((name) => !examples.test(name)), []);
+});
