@@ -29,7 +29,7 @@ function pathOf(values, top, isArea) {
   return runs
     .map((run) => {
       const line = `M${run.map(({ point }) => point).join('L')}`;
-      if (!isArea) return run.length === 1 ? `${line}h0.1` : line;
+      if (!isArea) return run.length === 1 ? `${line}h-${(step / 2).toFixed(1)}` : line;
       return `${line}L${run.at(-1).x} ${CHART_HEIGHT}L${run[0].x} ${CHART_HEIGHT}z`;
     })
     .join('');

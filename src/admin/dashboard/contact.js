@@ -26,6 +26,7 @@ class Contact {
   #token = stored('sessionStorage', TOKEN_KEY);
   #tries = 0;
   #wake = () => {};
+  #isWoken = false; // since this reading began: it is not followed by a pause
   #stream = null; // the Silence of the stream that is read
 
   /**
@@ -47,6 +48,7 @@ class Contact {
 
   retry() {
     this.#tries = 0;
+    this.#isWoken = true;
     this.#wake();
   }
 
@@ -75,6 +77,7 @@ class Contact {
   }
 
   #pause(ms) {
+    if (this.#isWoken) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#wake = () => {
@@ -86,6 +89,7 @@ class Contact {
 
   /** Returns why contact was lost, or nothing when it was not. */
   async #read() {
+    this.#isWoken = false;
     if (document.hidden) return this.#glance(HIDDEN_PAUSE);
     const why = await this.#follow();
     return why === 'crowded' ? this.#glance(CROWDED_PAUSE) : why;
