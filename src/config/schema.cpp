@@ -190,7 +190,7 @@ constexpr Row rows[] = {
     text("store.redis.prefix", store<&redis::Settings::prefix>, "What all keys begin with.")
         .checked(check_store_prefix),
     duration("store.redis.timeout", store<&redis::Settings::timeout>, connecting,
-             "Of one command."),
+             "How long one command may take; a request may wait for it."),
     section("store.redis.tls", "For rediss:// URLs."),
     text("store.redis.tls.ca", store_tls<&TlsClient::ca>,
          "File with the CAs to trust (PEM). Empty: the system's."),
@@ -216,7 +216,9 @@ constexpr Row rows[] = {
     boolean("pools[].routes[].strip_prefix", at<&RouteSettings::strip_prefix>,
             "Remove `path` before the backend sees the request."),
     choice("pools[].balance", pool<&Cluster::balance>, balances,
-           "Who serves a request that no session binds."),
+           "Who serves what no session binds. round_robin: one after the other, by weight. "
+           "least_connections: who has the fewest requests and streams for its weight. "
+           "session_hash: the same key, the same backend."),
     text("pools[].hash_on", pool<&Cluster::hash_on>,
          "For session_hash: session, client_ip, header:NAME or cookie:NAME.")
         .checked(check_hash_on),
@@ -234,10 +236,11 @@ constexpr Row rows[] = {
     duration("pools[].sessions.idle_timeout", sessions<&Sessions::idle_timeout>, {1, 720 * hour},
              "A session unused for this long is forgotten. Longer than the backends' own."),
     choice("pools[].sessions.on_backend_loss", sessions<&Sessions::on_backend_loss>, losses,
-           "When the backend of a session is gone. reestablish: the session is opened again on "
-           "another. reroute: any other serves it, they share sessions."),
+           "When the backend of a session is gone. reestablish: it is opened again on another. "
+           "not_found: 404, clients initialize again. reroute: any other, they share sessions."),
     choice("pools[].sessions.on_unknown", sessions<&Sessions::on_unknown>, unknowns,
-           "forward: to any backend, they share sessions."),
+           "Of a session that neither memory nor store knows. ask: the backends say whose it is. "
+           "not_found: 404. forward: to any backend, they share sessions."),
     integer("pools[].sessions.max_per_backend", sessions<&Sessions::max_per_backend>,
             {0, 1'000'000},
             "Sessions that one backend may hold, as far as this balancer knows. When all are full, "
@@ -259,9 +262,9 @@ constexpr Row rows[] = {
          "Host header of checks. Empty: the backend's own.")
         .checked(check_host_header),
     duration("pools[].health.interval", health<&HealthSettings::interval>, wait,
-             "Between two checks of one backend."),
+             "Between two checks of one backend, ±10 %."),
     duration("pools[].health.timeout", health<&HealthSettings::timeout>, connecting,
-             "Of one check."),
+             "How long one check may take, connecting included."),
     integer("pools[].health.rise", health<&HealthSettings::rise>, counted,
             "Good checks in a row that bring a backend back."),
     integer("pools[].health.fall", health<&HealthSettings::fall>, counted,
@@ -270,7 +273,7 @@ constexpr Row rows[] = {
              "How long a backend that came back gets less than its share."),
     section("pools[].health.passive", "Failed requests take a backend out, too."),
     integer("pools[].health.passive.failures", passive<&PassiveSettings::failures>, {0, 100},
-            "In a row. 0: never."),
+            "Failed requests in a row, over all clients. 0: never."),
     duration("pools[].health.passive.eject_for", passive<&PassiveSettings::eject_for>, wait,
              "How long it stays out; longer each time that follows soon."),
     ranged(row("pools[].health.passive.max_ejected", Kind::percent,
@@ -294,10 +297,10 @@ constexpr Row rows[] = {
 
     section("pools[].keepalive", "Idle connections to the backends."),
     duration("pools[].keepalive.idle", keepalive<&cluster::KeepaliveSettings::idle>, wait,
-             "Close after this. Less than the backends' own (Node, uvicorn: 5s)."),
+             "Closed after this. Less than the backends' own (Node, uvicorn: 5s)."),
     integer("pools[].keepalive.max_idle_per_backend",
             keepalive<&cluster::KeepaliveSettings::max_idle_per_backend>, {0, 65'536},
-            "Kept per worker."),
+            "How many are kept, per worker."),
     duration("pools[].heartbeat", forward<&ForwardSettings::heartbeat>, pause,
              "SSE comment on idle event streams. 0s: never."),
     integer("pools[].retries", forward<&ForwardSettings::retries>, {0, 10},
@@ -310,7 +313,8 @@ constexpr Row rows[] = {
         .checked(check_backend_url),
     integer("pools[].backends[].weight", backend<&BackendSettings::weight>, {1, limits::weight_max},
             "Its share, relative to the others."),
-    text("pools[].backends[].id", backend<&BackendSettings::id>, "Empty: host:port.")
+    text("pools[].backends[].id", backend<&BackendSettings::id>,
+         "What sessions, commands and logs call it. Empty: host:port.")
         .checked(check_name),
     section("pools[].backends[].tls", "For https:// URLs."),
     text("pools[].backends[].tls.ca", backend_tls<&TlsClient::ca>,
@@ -327,7 +331,7 @@ constexpr Row rows[] = {
         .checked(check_dns_url),
     duration("pools[].backends[].refresh",
              at<&BackendEntry::dns, &cluster::DnsSettings::refresh>, {100, 24 * hour},
-             "How often dns is asked."),
+             "How often dns is asked, ±10 %."),
 
     section("limits", "What clients may cost us."),
     size("limits.request_bytes_max", at<&Settings::http, &http::Settings::request_bytes_max>,
@@ -338,7 +342,7 @@ constexpr Row rows[] = {
             "Header lines of one head."),
     integer("limits.client_connections_max",
             at<&Settings::client, &ClientSettings::client_connections_max>, {1, 1'000'000},
-            "In the whole process."),
+            "Connections of clients, in the whole process. Beyond: 503 overloaded."),
     duration("limits.head_timeout", at<&Settings::client, &ClientSettings::head_timeout>, wait,
              "A request's head, from its first byte to its last."),
     duration("limits.client_idle_timeout",
@@ -355,7 +359,8 @@ constexpr Row rows[] = {
         .checked(check_access_log),
 
     section("registration", "Backends that announce themselves over the admin API."),
-    boolean("registration.enabled", registration<&Registration::enabled>, "Accept them."),
+    boolean("registration.enabled", registration<&Registration::enabled>,
+            "Accept them. Who registers gets sessions, and what they send."),
     duration("registration.node_timeout", registration<&Registration::node_timeout>, node_silence,
              "Silent for this long: no new sessions. Three heartbeats or more."),
     duration("registration.cleanup_interval", registration<&Registration::cleanup_interval>,

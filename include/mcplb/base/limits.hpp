@@ -162,6 +162,9 @@ inline constexpr std::size_t merged_body_bytes_max = 4 * 1024;
 // Weight of a backend; with backends_max it bounds the round-robin schedule.
 inline constexpr std::uint32_t weight_max = 100;
 inline constexpr std::size_t backends_max = 1024;
+// With session_hash, a backend with fewer requests and streams than this is not full: a quarter
+// above the share of a few is less than one, and a key would leave its backend for nothing.
+inline constexpr std::uint64_t hash_load_spared = 10;
 // Turns of one round of the round-robin schedule.
 inline constexpr std::size_t schedule_turns_max = weight_max * backends_max;
 // Backends that one process may ever know: addresses come and go, and sessions remember them.

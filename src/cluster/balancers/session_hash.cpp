@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "mcplb/base/hash.hpp"
+#include "mcplb/base/limits.hpp"
 
 #include "cluster/balancers/balancers.hpp"
 #include "cluster/balancers/round_robin.hpp"
@@ -78,8 +79,8 @@ double SessionHash::score(const Backend& backend, std::uint64_t share, std::uint
   return -static_cast<double>(share) / std::log(uniform);
 }
 
-// Full: it has at least 1.25 times its share of the load, this request included. A hot key then
-// spills to its next backend instead of drowning the first.
+// Full: it has at least 1.25 times its share of the load, this request included, and that is more
+// than a few. A hot key then spills to its next backend instead of drowning the first.
 void SessionHash::mark_full() {
   std::uint64_t load = 1;
   std::uint64_t shares = 0;
@@ -89,7 +90,7 @@ void SessionHash::mark_full() {
   }
   for (Scored& scored : scored_) {
     const std::uint64_t cap = (5 * load * scored.share + 4 * shares - 1) / (4 * shares);
-    scored.full = scored.load >= cap;
+    scored.full = scored.load >= std::max(cap, limits::hash_load_spared);
   }
 }
 

@@ -82,13 +82,23 @@ TEST_SUITE("cluster/session_hash") {
     const std::vector<Backend*> idle = hashing.rank(backends.all, key_of(1));
     const std::size_t favourite = idle[0] == &backends[0] ? 0 : idle[0] == &backends[1] ? 1 : 2;
     for (std::size_t i = 0; i < 3; ++i)
-      backends.load(i, 1);
-    backends.load(favourite, 1);
-    // 5 with this request: its cap is ceil(1.25 * 5 / 3) = 3, and it has 2.
+      backends.load(i, 20);
+    backends.load(favourite, 9);
+    // 70 with this request: its cap is ceil(1.25 * 70 / 3) = 30, and it has 29.
     CHECK(hashing.rank(backends.all, key_of(1)).front() == idle[0]);
     backends.load(favourite, 1);
     CHECK(hashing.rank(backends.all, key_of(1)).front() == idle[1]);
     CHECK(hashing.rank(backends.all, key_of(1)).back() == idle[0]);
+  }
+
+  TEST_CASE("a few requests of one key do not make its backend full") {
+    Backends backends{1, 1, 1};
+    Hashing hashing;
+    const Backend* const favourite = hashing.rank(backends.all, key_of(1)).front();
+    for (std::size_t i = 0; i < 3; ++i) {
+      if (&backends[i] == favourite) backends.load(i, 9);
+    }
+    CHECK(hashing.rank(backends.all, key_of(1)).front() == favourite);
   }
 
   TEST_CASE("one hot key loads no backend beyond a quarter above its share") {
