@@ -47,10 +47,12 @@ class Writer {
     return raw("\"").raw(std::to_string(number)).raw("\"");
   }
   Writer& pair(std::string_view key, std::string_view value) {
-    return raw("{\"key\":").text(key).raw(",\"value\":{\"stringValue\":").text(value).raw("}}");
+    return raw(R"({"key":)").text(key).raw(R"(,"value":{"stringValue":)").text(value).raw("}}");
   }
-  Writer& pair(std::string_view key, std::int64_t value) {
-    return raw("{\"key\":").text(key).raw(",\"value\":{\"intValue\":").number(value).raw("}}");
+  Writer& attribute(const SpanAttribute& each) {
+    raw(R"({"key":")").raw(each.key);  // our own words
+    if (each.is_number) return raw(R"(","value":{"intValue":)").number(each.number).raw("}}");
+    return raw(R"(","value":{"stringValue":)").text(each.text).raw("}}");
   }
   // Calls `write(element)` for each, with commas between them.
   template <class Elements, class Write>
@@ -70,7 +72,7 @@ class Writer {
 
 void write_attributes(Writer& out, const SpanAttributes& attributes) {
   out.raw("\"attributes\":").list(attributes, [&](const SpanAttribute& each) {
-    each.is_number ? out.pair(each.key, each.number) : out.pair(each.key, each.text);
+    out.attribute(each);
   });
 }
 
