@@ -1,5 +1,8 @@
 #include "tracing/otlp_json.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include <nlohmann/json.hpp>
 
 #include "mcplb/base/limits.hpp"
@@ -18,43 +21,88 @@ constexpr unsigned knows_remote = 0x100;
 constexpr unsigned is_remote = 0x200;
 constexpr std::size_t message_bytes_max = 200;
 
-Json pair_of(std::string_view key, std::string_view value) {
-  return {{"key", key}, {"value", {{"stringValue", value}}}};
-}
+constexpr std::size_t usual_span_bytes = 2048;
 
-Json attributes_of(const SpanAttributes& attributes) {
-  Json out = Json::array();
-  for (const SpanAttribute& each : attributes) {
-    if (each.is_number) {
-      out.push_back({{"key", each.key}, {"value", {{"intValue", std::to_string(each.number)}}}});
-    } else {
-      out.push_back(pair_of(each.key, each.text));
-    }
+bool is_plain(char c) { return c >= ' ' && c < 0x7f && c != '"' && c != '\\'; }
+
+// Spans come by the thousand, and a tree of them costs forty times what writing them does: so only
+// texts that need care are left to the library.
+class Writer {
+ public:
+  explicit Writer(std::string& out) : out_(out) {}
+
+  Writer& raw(std::string_view json) {
+    out_ += json;
+    return *this;
   }
-  return out;
+  // What clients write need not be UTF-8, and JSON has to be.
+  Writer& text(std::string_view text) {
+    if (!std::all_of(text.begin(), text.end(), is_plain)) {
+      return raw(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
+    }
+    return raw("\"").raw(text).raw("\"");
+  }
+  // A 64-bit integer is a text.
+  Writer& number(std::int64_t number) {
+    return raw("\"").raw(std::to_string(number)).raw("\"");
+  }
+  Writer& pair(std::string_view key, std::string_view value) {
+    return raw(R"({"key":)").text(key).raw(R"(,"value":{"stringValue":)").text(value).raw("}}");
+  }
+  Writer& attribute(const SpanAttribute& each) {
+    raw(R"({"key":")").raw(each.key);  // our own words
+    if (each.is_number) return raw(R"(","value":{"intValue":)").number(each.number).raw("}}");
+    return raw(R"(","value":{"stringValue":)").text(each.text).raw("}}");
+  }
+  // Calls `write(element)` for each, with commas between them.
+  template <class Elements, class Write>
+  Writer& list(const Elements& elements, Write write) {
+    raw("[");
+    bool first = true;
+    for (const auto& element : elements) {
+      if (!std::exchange(first, false)) raw(",");
+      write(element);
+    }
+    return raw("]");
+  }
+
+ private:
+  std::string& out_;
+};
+
+void write_attributes(Writer& out, const SpanAttributes& attributes) {
+  out.raw("\"attributes\":").list(attributes, [&](const SpanAttribute& each) {
+    out.attribute(each);
+  });
 }
 
-Json event_of(const SpanEvent& event) {
-  return {{"timeUnixNano", std::to_string(event.time_ns)},
-          {"name", event.name},
-          {"attributes", attributes_of(event.attributes)}};
+void write_event(Writer& out, const SpanEvent& event) {
+  out.raw("{\"timeUnixNano\":").number(event.time_ns).raw(",\"name\":").text(event.name).raw(",");
+  write_attributes(out, event.attributes);
+  out.raw("}");
 }
 
-Json span_of(const Span& span) {
-  Json out;
-  out["traceId"] = to_hex(span.context.trace);
-  out["spanId"] = to_hex(span.context.span);
-  if (!span.state.empty()) out["traceState"] = span.state;
-  if (span.parent != SpanId::none) out["parentSpanId"] = to_hex(span.parent);
-  out["flags"] = span.context.flags | knows_remote | (span.parent_is_remote ? is_remote : 0);
-  out["name"] = span.name;
-  out["kind"] = span.kind == Span::Kind::server ? kind_server : kind_client;
-  out["startTimeUnixNano"] = std::to_string(span.start_ns);
-  out["endTimeUnixNano"] = std::to_string(span.end_ns);
-  out["attributes"] = attributes_of(span.attributes);
-  for (const SpanEvent& event : span.events) out["events"].push_back(event_of(event));
-  if (span.status == Span::Status::error) out["status"] = {{"code", status_error}};
-  return out;
+void write_span(Writer& out, const Span& span) {
+  const unsigned remote = span.parent_is_remote ? is_remote : 0;
+  const int kind = span.kind == Span::Kind::server ? kind_server : kind_client;
+  out.raw("{\"traceId\":").text(to_hex(span.context.trace));
+  out.raw(",\"spanId\":").text(to_hex(span.context.span));
+  if (!span.state.empty()) out.raw(",\"traceState\":").text(span.state);
+  if (span.parent != SpanId::none) out.raw(",\"parentSpanId\":").text(to_hex(span.parent));
+  out.raw(",\"flags\":").raw(std::to_string(span.context.flags | knows_remote | remote));
+  out.raw(",\"name\":").text(span.name).raw(",\"kind\":").raw(std::to_string(kind));
+  out.raw(",\"startTimeUnixNano\":").number(span.start_ns);
+  out.raw(",\"endTimeUnixNano\":").number(span.end_ns).raw(",");
+  write_attributes(out, span.attributes);
+  if (!span.events.empty()) {
+    out.raw(",\"events\":").list(span.events, [&](const SpanEvent& event) {
+      write_event(out, event);
+    });
+  }
+  if (span.status == Span::Status::error) {
+    out.raw(",\"status\":{\"code\":").raw(std::to_string(status_error)).raw("}");
+  }
+  out.raw("}");
 }
 
 // Nothing for what is no object.
@@ -72,20 +120,15 @@ std::string text_in(const Json& object, const char* key) {
 }  // namespace
 
 std::string to_otlp_json(std::span<const Span> spans, const std::vector<Pair>& resource) {
-  Json who = Json::array();
-  for (const Pair& pair : resource) who.push_back(pair_of(pair.first, pair.second));
-  Json all = Json::array();
-  for (const Span& span : spans) all.push_back(span_of(span));
-  Json scope;
-  scope["scope"] = {{"name", "mcplb"}, {"version", MCPLB_VERSION}};
-  scope["spans"] = std::move(all);
-  Json entry;
-  entry["resource"]["attributes"] = std::move(who);
-  entry["scopeSpans"].push_back(std::move(scope));
-  Json request;
-  request["resourceSpans"].push_back(std::move(entry));
-  // What clients write need not be UTF-8, and JSON has to be.
-  return request.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string json;
+  json.reserve(spans.size() * usual_span_bytes);
+  Writer out(json);
+  out.raw(R"({"resourceSpans":[{"resource":{"attributes":)");
+  out.list(resource, [&](const Pair& pair) { out.pair(pair.first, pair.second); });
+  out.raw(R"(},"scopeSpans":[{"scope":{"name":"mcplb","version":)").text(MCPLB_VERSION);
+  out.raw(R"(},"spans":)").list(spans, [&](const Span& span) { write_span(out, span); });
+  out.raw("}]}]}");
+  return json;
 }
 
 Acceptance read_acceptance(std::string_view body) {

@@ -222,9 +222,9 @@ TEST_SUITE("proxy/exchange_trace") {
         {"jsonrpc.request.id", "a1"},
         {"http.response.status_code", "200"},
     };
-    for (const auto& [key, value] : wanted) {
-      CAPTURE(key);
-      CHECK(text_of(server.attributes, key) == value);
+    for (const auto& each : wanted) {
+      CAPTURE(each.first);
+      CHECK(text_of(server.attributes, each.first) == each.second);
     }
   }
 
