@@ -128,6 +128,25 @@ TEST_SUITE("tracing/exporter") {
     CHECK(exporting.collector.asked.size() == 2);
   }
 
+  TEST_CASE("what comes while a batch is under way is sent behind it, within the same bound") {
+    Exporting exporting;
+    exporting.take(3 * limits::span_batch_max);
+    exporting.clock.advance(2 * limits::span_look);
+    CHECK(exporting.sent() == limits::span_batch_max);
+    const std::size_t room = limits::spans_queued_max - 2 * limits::span_batch_max;
+    exporting.take(room + 1);
+    CHECK(exporting.counts.dropped.value() == 1);
+    std::size_t sent = 0;
+    for (std::size_t i = 0; i < limits::spans_queued_max / limits::span_batch_max; ++i) {
+      exporting.collector.reply("200 OK");
+      exporting.wait_for_batch();
+      sent += exporting.sent();
+    }
+    exporting.collector.reply("200 OK");
+    CHECK(sent == limits::spans_queued_max);
+    CHECK(exporting.counts.exported.value() == limits::spans_queued_max + limits::span_batch_max);
+  }
+
   TEST_CASE("beyond the queue's bound spans are dropped and counted") {
     Exporting exporting;
     const std::uint64_t hits = limit_hits(Limit::spans);
