@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -153,6 +154,25 @@ TEST_SUITE("tracing/exporter") {
     exporting.take(limits::spans_queued_max + 3);
     CHECK(exporting.counts.dropped.value() == 3);
     CHECK(limit_hits(Limit::spans) == hits + 3);
+  }
+
+  TEST_CASE("every span that any thread hands over is counted once") {
+    constexpr std::size_t each = 4000;
+    Exporting exporting;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) threads.emplace_back([&] { exporting.take(each); });
+    std::size_t sent = 0;
+    const auto serve = [&] {
+      exporting.clock.advance(2 * limits::span_look);
+      const std::size_t spans = exporting.sent();
+      if (spans > 0) exporting.collector.reply("200 OK");
+      sent += spans;
+    };
+    for (int i = 0; i < 3; ++i) serve();
+    for (std::thread& thread : threads) thread.join();
+    for (int i = 0; i < 60; ++i) serve();
+    CHECK(exporting.counts.exported.value() == sent);
+    CHECK(sent + exporting.counts.dropped.value() == 3 * each);
   }
 
   TEST_CASE("a collector that is busy is asked again, after the time that it names") {
