@@ -1,7 +1,7 @@
 #include "mcplb/tracing/exporter.hpp"
 
 #include <algorithm>
-#include <ctime>
+#include <iterator>
 #include <utility>
 
 #include "mcplb/base/limits.hpp"
@@ -72,7 +72,7 @@ Exporter::Exporter(net::Timers& timers, Connector& connector, Target target)
 void Exporter::take(Span span) {
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.size() < limits::spans_queued_max) {
+    if (queue_.size() + left_ < limits::spans_queued_max) {
       queue_.push_back(std::move(span));
       return;
     }
@@ -83,7 +83,7 @@ void Exporter::take(Span span) {
 
 std::size_t Exporter::waiting() const {
   const std::lock_guard lock(mutex_);
-  return queue_.size();
+  return queue_.size() + left_;
 }
 
 Task<void> Exporter::run() {
@@ -108,17 +108,23 @@ bool Exporter::is_due() {
   return spans >= limits::span_batch_max || old || ending_;
 }
 
+// Workers are kept from adding to the queue only while it changes hands.
 std::vector<Span> Exporter::next_batch() {
-  std::vector<Span> batch;
-  const std::lock_guard lock(mutex_);
-  if (queue_.size() <= limits::span_batch_max) {
-    batch.swap(queue_);
-    waiting_since_.reset();
-    return batch;
+  if (next_ == taken_.size()) {
+    taken_.clear();  // its memory is the next queue's
+    next_ = 0;
+    const std::lock_guard lock(mutex_);
+    taken_.swap(queue_);
+    left_ = taken_.size();
   }
-  const auto end = queue_.begin() + limits::span_batch_max;
-  batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
-  queue_.erase(queue_.begin(), end);
+  const std::size_t count = std::min(limits::span_batch_max, taken_.size() - next_);
+  const auto first = taken_.begin() + static_cast<std::ptrdiff_t>(next_);
+  std::vector<Span> batch(std::make_move_iterator(first),
+                          std::make_move_iterator(first + static_cast<std::ptrdiff_t>(count)));
+  next_ += count;
+  const std::lock_guard lock(mutex_);
+  left_ -= count;
+  if (left_ + queue_.size() == 0) waiting_since_.reset();
   return batch;
 }
 

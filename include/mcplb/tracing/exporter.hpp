@@ -95,8 +95,12 @@ class Exporter final : public SpanSink {
   const Target target_;
   const std::string fields_;  // the headers of the operator, as lines
 
-  mutable std::mutex mutex_;  // held to move one span, or the pointers of a batch
-  std::vector<Span> queue_;   // guarded by it
+  mutable std::mutex mutex_;  // held to move one span, or the whole queue at once; guards:
+  std::vector<Span> queue_;
+  std::size_t left_ = 0;  // of taken_
+
+  std::vector<Span> taken_;   // out of the queue, in its order, to be sent next
+  std::size_t next_ = 0;      // the first of them that was not sent yet
 
   std::optional<TimePoint> waiting_since_;  // as far as was looked
   std::size_t sending_ = 0;                 // spans of the batch that is under way

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -128,12 +129,50 @@ TEST_SUITE("tracing/exporter") {
     CHECK(exporting.collector.asked.size() == 2);
   }
 
+  TEST_CASE("what comes while a batch is under way is sent behind it, within the same bound") {
+    Exporting exporting;
+    exporting.take(3 * limits::span_batch_max);
+    exporting.clock.advance(2 * limits::span_look);
+    CHECK(exporting.sent() == limits::span_batch_max);
+    const std::size_t room = limits::spans_queued_max - 2 * limits::span_batch_max;
+    exporting.take(room + 1);
+    CHECK(exporting.counts.dropped.value() == 1);
+    std::size_t sent = 0;
+    for (std::size_t i = 0; i < limits::spans_queued_max / limits::span_batch_max; ++i) {
+      exporting.collector.reply("200 OK");
+      exporting.wait_for_batch();
+      sent += exporting.sent();
+    }
+    exporting.collector.reply("200 OK");
+    CHECK(sent == limits::spans_queued_max);
+    CHECK(exporting.counts.exported.value() == limits::spans_queued_max + limits::span_batch_max);
+  }
+
   TEST_CASE("beyond the queue's bound spans are dropped and counted") {
     Exporting exporting;
     const std::uint64_t hits = limit_hits(Limit::spans);
     exporting.take(limits::spans_queued_max + 3);
     CHECK(exporting.counts.dropped.value() == 3);
     CHECK(limit_hits(Limit::spans) == hits + 3);
+  }
+
+  TEST_CASE("every span that any thread hands over is counted once") {
+    constexpr std::size_t each = 4000;
+    Exporting exporting;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) threads.emplace_back([&] { exporting.take(each); });
+    std::size_t sent = 0;
+    const auto serve = [&] {
+      exporting.clock.advance(2 * limits::span_look);
+      const std::size_t spans = exporting.sent();
+      if (spans > 0) exporting.collector.reply("200 OK");
+      sent += spans;
+    };
+    for (int i = 0; i < 3; ++i) serve();
+    for (std::thread& thread : threads) thread.join();
+    for (int i = 0; i < 60; ++i) serve();
+    CHECK(exporting.counts.exported.value() == sent);
+    CHECK(sent + exporting.counts.dropped.value() == 3 * each);
   }
 
   TEST_CASE("a collector that is busy is asked again, after the time that it names") {
