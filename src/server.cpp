@@ -370,6 +370,12 @@ admin::HealthReport Server::State::health() const {
     report.pools.push_back(std::move(health));
   }
   if (upkeep) report.store = upkeep->store_health();
+  // Each loop has a connection of its own.
+  for (const auto& worker : workers) {
+    const auto store = worker->proxy().store_stats();
+    const bool away = store && store->client.connected.value() == 0;
+    report.store.connected = report.store.connected && !away;
+  }
   return report;
 }
 

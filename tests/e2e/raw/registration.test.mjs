@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { change, command, JSON_TYPE } from './lib/admin.mjs';
-import { adminJson, pool, startBalancer, stopAll } from './lib/balancer.mjs';
+import { adminJson, pool, startBalancer, stopAll, storeUp } from './lib/balancer.mjs';
 import { ask, post } from './lib/bytes.mjs';
 import { assertFromBackend } from './lib/claims.mjs';
 import { RawClient } from './lib/raw_client.mjs';
@@ -190,12 +190,6 @@ test('while registration is off, it says how to switch it on', async () => {
 
 describe('with a store', () => {
   const store = () => ({ redis: { url: redis.url, prefix: 't' } });
-  const connected = (balancer) =>
-    poll(
-      async () => (await adminJson(balancer, '/health')).json.store.status === 'connected',
-      'the store',
-      { limit: 3 * LIMIT },
-    );
   const knows = (balancer, ids) =>
     poll(
       async () => (await nodesOf(balancer)).map(({ id }) => id).sort().join(' ') === ids,
@@ -206,7 +200,7 @@ describe('with a store', () => {
   test('nodes outlive the balancer, and expire in Redis', async () => {
     await redis.cli('FLUSHALL');
     const first = await start({ store: store() });
-    await connected(first);
+    await storeUp(first);
     await announce(first, nodeA());
     const stored = () => redis.cli('HGETALL', 't:node:node-a');
     const record = await poll(async () => (await stored()).url && stored(), 'the node in Redis');
@@ -227,8 +221,8 @@ describe('with a store', () => {
     await redis.cli('FLUSHALL');
     const first = await start({ store: store() });
     const second = await start({ store: store() });
-    await connected(first);
-    await connected(second);
+    await storeUp(first);
+    await storeUp(second);
     await announce(first, nodeA());
     await announce(second, nodeB());
     await knows(first, 'node-a node-b');

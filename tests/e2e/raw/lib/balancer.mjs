@@ -56,6 +56,14 @@ export const logged = (balancer, pattern) =>
     limit: 4 * LIMIT,
   });
 
+// Until every loop is connected to the store.
+export const storeUp = (balancer) =>
+  poll(
+    async () => (await adminJson(balancer, '/health')).json.store.status === 'connected',
+    () => `the store to be connected: ${logText(balancer)}`,
+    { limit: 4 * LIMIT },
+  );
+
 // What a listener printed as its address, e.g. "127.0.0.1:41234".
 export function addressOf(balancer, listener) {
   const line = logText(balancer)

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach } from 'node:test';
-import { pool, startBalancer, stopAll } from './balancer.mjs';
+import { pool, startBalancer, stopAll, storeUp } from './balancer.mjs';
 import { ask, call, initialize, post } from './bytes.mjs';
 import { assertFromBackend } from './claims.mjs';
 import { onlyReceiver, startPlainServers } from './plain_servers.mjs';
@@ -32,6 +32,7 @@ export function stage(...names) {
     const own = { sessions: { on_unknown: 'not_found', ...sessions }, heartbeat: '0s', ...more };
     const one = await startBalancer(pool(backends, own), settings);
     scene.running.push(one);
+    if (settings.store) await storeUp(one);
     return one;
   };
   scene.open = (balancer, options) => openSession(balancer, scene.servers, options);
