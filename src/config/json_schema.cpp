@@ -80,7 +80,6 @@ std::string description_of(const Row& row) {
   std::string out(row.doc);
   const std::string range = range_text(row);
   if (!range.empty()) out += " Range: " + range + '.';
-  if (!row.built) out += " Not built yet.";
   if (needs_restart(row)) out += ' ' + std::string(restart_note(row));
   return out;
 }

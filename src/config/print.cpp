@@ -76,14 +76,7 @@ std::string yaml_value(const Row& row, const Value& value) {
   return is_text ? yaml_text(text) : text;
 }
 
-// Whether anything at or below the row is built.
-bool is_built(const Row& row) {
-  if (row.is_leaf()) return row.built;
-  const std::vector<const Row*> inside = children(row.path);
-  return std::any_of(inside.begin(), inside.end(), [](const Row* each) { return is_built(*each); });
-}
-
-// What follows "#" in the example: the choices, the meaning, and what is missing.
+// What follows "#" in the example: the choices and the meaning.
 std::string documentation(const Row& row) {
   std::string out = choices_text(row, " | ");
   if (!out.empty()) out += ". ";
@@ -110,7 +103,7 @@ std::string wrapped(const std::string& start, std::string_view comment) {
 
 class Printer {
  public:
-  // `documented`: with what every key means, else only with what is missing.
+  // `documented`: with what every key means.
   explicit Printer(bool documented) : documented_(documented) {}
 
   void print(std::string_view path, const void* scope, std::size_t indent) {
@@ -128,11 +121,8 @@ class Printer {
 
  private:
   void print_section(const Row& row, const void* scope, std::size_t indent) {
-    const bool outermost = !in_unbuilt_ && !is_built(row);
     add_line(indent, std::string(row.key()) + ':', row);
-    in_unbuilt_ = in_unbuilt_ || outermost;
     print(row.path, scope, indent + 2);
-    if (outermost) in_unbuilt_ = false;
   }
 
   void print_list(const Row& row, const void* scope, std::size_t indent) {
@@ -150,16 +140,9 @@ class Printer {
     add_line(indent, line, row);
   }
 
-  std::string comment_on(const Row& row) const {
-    // Keys of a part that is missing as a whole do not repeat it.
-    const bool missing = !in_unbuilt_ && !is_built(row);
-    if (!documented_) return missing ? "not built yet" : "";
-    return documentation(row) + (missing ? " Not built yet." : "");
-  }
-
   // One line of a key, with its comment behind it or, when that gets too long, above it.
   void add_line(std::size_t indent, const std::string& line, const Row& row) {
-    const std::string comment = comment_on(row);
+    const std::string comment = documented_ ? documentation(row) : "";
     std::string start(indent, ' ');
     if (documented_ && row.parent().empty()) out_ += '\n';
     const bool above = start.size() + line.size() + comment.size() + 4 > columns_max;
@@ -172,7 +155,6 @@ class Printer {
 
   bool documented_;
   bool dash_ = false;        // the next line is the first of a list's element
-  bool in_unbuilt_ = false;  // inside of a section of which nothing is built
   std::string out_;
 };
 

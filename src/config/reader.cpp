@@ -89,26 +89,12 @@ class Reader {
       auto value = value_of(node.items[i], row, element);
       if (value) texts.push_back(std::get<std::string>(std::move(*value)));
     }
-    store(node, row, {shown, scope}, std::move(texts));
+    row.access.set(scope, std::move(texts));
   }
 
   void read_leaf(const Node& node, const Row& row, const std::string& shown, void* scope) {
-    // An empty text asks for nothing, and of what is not built nothing is all we can do.
-    if (!row.built && node.kind == Node::Kind::scalar && node.text.empty()) return;
     auto value = value_of(node, row, shown);
-    if (value) store(node, row, {shown, scope}, *value);
-  }
-
-  struct Target {
-    const std::string& shown;
-    void* scope;
-  };
-  void store(const Node& node, const Row& row, Target target, const Value& value) {
-    if (asks_for_missing(row, value)) {
-      report_.add(node.place, target.shown + " is not built yet in this version");
-    } else if (row.access) {
-      row.access.set(target.scope, value);
-    }
+    if (value) row.access.set(scope, *value);
   }
 
   Report& report_;

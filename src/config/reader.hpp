@@ -5,8 +5,8 @@
 
 namespace mcplb::config {
 
-// Reports unknown keys, wrong types and values, and what is not built. What is wrong keeps its
-// default, so that the rest can be checked as well.
+// Reports unknown keys, wrong types and values. What is wrong keeps its default, so that the rest
+// can be checked as well.
 void read_settings(const Node& root, Settings& settings, Report& report);
 
 // What to say about a key that the schema does not know. `path` is the schema's path around it

@@ -11,9 +11,6 @@
 namespace mcplb::config {
 namespace {
 
-// A key whose part is not built has no field.
-[[maybe_unused]] constexpr Access nowhere{};
-
 constexpr std::int64_t second = 1000;
 constexpr std::int64_t minute = 60 * second;
 constexpr std::int64_t hour = 60 * minute;

@@ -36,25 +36,17 @@ struct Row {
   std::string_view path;  // "pools[].health.interval"; "[]" marks a list of maps
   Kind kind = Kind::section;
   std::string_view doc;
-  Access access;         // none: the key is known, but has no field yet
+  Access access;         // of a leaf
   ListAccess list;       // of Kind::list
   std::int64_t min = 0;  // of numbers, durations (ms), sizes (bytes)
   std::int64_t max = 0;
   std::span<const Choice> choices;  // of Kind::choice
   Check check = nullptr;            // of texts, and of each text in a list
-  std::string_view fixed = "";      // the default, as text, of a key without a field
-  bool built = true;    // else it is refused when it asks for something
   bool secret = false;  // never shown
 
   constexpr Row checked(Check by) const {
     Row row = *this;
     row.check = by;
-    return row;
-  }
-  constexpr Row not_built(std::string_view default_text = "") const {
-    Row row = *this;
-    row.built = false;
-    row.fixed = default_text;
     return row;
   }
   constexpr Row kept_secret() const {
@@ -85,7 +77,7 @@ std::string joined_path(std::string_view path, std::string_view key);
 std::span<const Row> schema();
 // The rows one level below a path; "" is the top.
 std::vector<const Row*> children(std::string_view parent);
-// The row's value in a scope, or its fixed default when it has no field.
+// The row's value in a scope.
 Value value_in(const Row& row, const void* scope);
 // A running process keeps what it was started with; of a list, its length.
 bool needs_restart(const Row& row);

@@ -211,9 +211,7 @@ std::string choices_text(const Row& row, std::string_view separator) {
 }
 
 Value value_in(const Row& row, const void* scope) {
-  if (row.access) return row.access.get(scope);
-  if (row.kind == Kind::text_list) return std::vector<std::string>();
-  return parse_value(row, std::string(row.fixed)).value;
+  return row.access.get(scope);
 }
 
 std::string_view restart_note(const Row& row) {
@@ -224,24 +222,6 @@ std::string_view restart_note(const Row& row) {
 bool same_value(const Row& row, const void* scope, const void* other) {
   if (row.access.same != nullptr) return row.access.same(scope, other);
   return value_in(row, scope) == value_in(row, other);
-}
-
-namespace {
-
-// Empty, zero and false ask for nothing.
-bool asks_for_something(const Value& value) {
-  if (const auto* number = std::get_if<std::int64_t>(&value)) return *number != 0;
-  if (const auto* text = std::get_if<std::string>(&value)) return !text->empty();
-  return !std::get<std::vector<std::string>>(value).empty();
-}
-
-}  // namespace
-
-bool asks_for_missing(const Row& row, const Value& value) {
-  if (row.built || !asks_for_something(value)) return false;
-  const ParsedValue fixed = row.access ? ParsedValue{} : parse_value(row, std::string(row.fixed));
-  const bool is_default = row.kind != Kind::text_list && !row.access && value == fixed.value;
-  return !is_default;
 }
 
 }  // namespace mcplb::config

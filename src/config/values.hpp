@@ -24,7 +24,5 @@ std::string range_text(const Row& row);
 std::string choices_text(const Row& row, std::string_view separator);
 // What a row that needs a restart says about it.
 std::string_view restart_note(const Row& row);
-// Whether the value asks for a part that is not built.
-bool asks_for_missing(const Row& row, const Value& value);
 
 }  // namespace mcplb::config

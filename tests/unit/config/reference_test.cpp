@@ -99,9 +99,8 @@ class Page {
   }
 
   void leaf(const Row& row, const void* scope) {
-    const std::string meaning = std::string(row.doc) + (row.built ? "" : " Not built yet.");
     out_ += "| " + in_code(row.key()) + " | " + type_text(row) + " | " + default_text(row, scope) +
-            " | " + in_cell(meaning) + " | " + (needs_restart(row) ? "restart" : "reload") + " |\n";
+            " | " + in_cell(row.doc) + " | " + (needs_restart(row) ? "restart" : "reload") + " |\n";
   }
 
   void below(std::string_view path, const void* scope) {

@@ -1,8 +1,8 @@
-// What asks for nothing is accepted.
+// What says no more than the defaults do.
 #include "unit/config/loading.hpp"
 
 namespace mcplb::config {
-TEST_SUITE("config/unbuilt") {
+TEST_SUITE("config/defaults") {
   TEST_CASE("keys that ask for nothing are accepted") {
     const Environment environment = environment_of({});
     const Outcome outcome = loaded(R"(
@@ -10,7 +10,7 @@ listeners: [{tls: {certificate: "", key: , min_version: "1.2"}}]
 resolver: {servers: []}
 store: {redis: {url: "${REDIS_URL:-}", prefix: mcplb, timeout: 250ms}}
 registration: {enabled: false, node_timeout: 15s, cleanup_interval: 30s}
-tracing: {otlp_endpoint: "", sample_ratio: }
+tracing: {otlp_endpoint: "", sample_ratio: 1}
 pools:
   - backends: [{url: "http://h", tls: {}, dns: "", refresh: 5s}]
     sessions: {identity: learned, max_per_backend: 0, bind: none}
