@@ -8,7 +8,7 @@ import { ask, call, initialize, post, sseHead } from './lib/bytes.mjs';
 import { assertFromBackend } from './lib/claims.mjs';
 import { Process, run } from './lib/process.mjs';
 import { RawClient } from './lib/raw_client.mjs';
-import { ScriptedBackend } from './lib/scripted_backend.mjs';
+import { startServers } from './lib/session_servers.mjs';
 import { erase, legacyServer, streamGet } from './lib/sessions.mjs';
 import { poll } from './lib/waiting.mjs';
 
@@ -18,10 +18,7 @@ let backends;
 const running = [];
 
 before(async () => {
-  backends = [
-    await ScriptedBackend.start(undefined, { name: 'a' }),
-    await ScriptedBackend.start(undefined, { name: 'b' }),
-  ];
+  backends = await startServers('a', 'b');
 });
 
 beforeEach(() => {

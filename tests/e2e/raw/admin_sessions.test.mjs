@@ -8,7 +8,7 @@ import { assertFromBackend } from './lib/claims.mjs';
 import { run } from './lib/process.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { Redis } from './lib/redis.mjs';
-import { ScriptedBackend } from './lib/scripted_backend.mjs';
+import { startServers } from './lib/session_servers.mjs';
 import { erase, legacyServer, newId, streamGet } from './lib/sessions.mjs';
 import { LIMIT, poll } from './lib/waiting.mjs';
 
@@ -22,10 +22,7 @@ const running = [];
 
 before(async () => {
   redis = await Redis.start();
-  backends = [
-    await ScriptedBackend.start(undefined, { name: 'a' }),
-    await ScriptedBackend.start(undefined, { name: 'b' }),
-  ];
+  backends = await startServers('a', 'b');
 });
 
 beforeEach(() => {

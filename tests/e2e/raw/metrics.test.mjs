@@ -10,6 +10,7 @@ import { metricsOf, sumOf } from './lib/metrics.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { Redis } from './lib/redis.mjs';
 import { ScriptedBackend } from './lib/scripted_backend.mjs';
+import { startServers } from './lib/session_servers.mjs';
 import { erase, legacyServer, streamGet } from './lib/sessions.mjs';
 import { poll } from './lib/waiting.mjs';
 
@@ -40,10 +41,7 @@ let backends;
 const running = [];
 
 before(async () => {
-  backends = [
-    await ScriptedBackend.start(undefined, { name: 'a' }),
-    await ScriptedBackend.start(undefined, { name: 'b' }),
-  ];
+  backends = await startServers('a', 'b');
 });
 
 beforeEach(() => {
