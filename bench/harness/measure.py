@@ -1,0 +1,200 @@
+"""One measurement: a scene, a run of the load generator, and what /proc tells meanwhile."""
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from . import procfs
+from .lab import Lab, Scene
+from .load import Load
+from .peers import PEERS, Peer
+from .processes import Failure
+from .workloads import Workload, merged, scenario_for
+
+
+@dataclass
+class Snapshot:
+    """CPU times at one moment, in nanoseconds."""
+
+    time_ns: int
+    proxy: procfs.Cpu
+    backends: int
+    load: int
+    own: int
+    machine: int
+
+
+class Watch:
+    """Takes the snapshots at both ends of the measuring, and memory at the second one."""
+
+    def __init__(self, scene: Scene, load: Load):
+        self.scene = scene
+        self.load = load
+        self.before: Optional[Snapshot] = None
+        self.after: Optional[Snapshot] = None
+        self.memory: Optional[procfs.Memory] = None
+
+    def begin(self) -> None:
+        self.proxy_pids = self.scene.proxy_pids()
+        self.backend_pids = self.scene.backend_pids()
+        self.before = self._snapshot()
+
+    def end(self) -> None:
+        self.after = self._snapshot()
+        if self.proxy_pids:
+            self.memory = procfs.memory_of(self.proxy_pids)
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            time_ns=time.monotonic_ns(),
+            proxy=procfs.cpu_of(self.proxy_pids),
+            backends=procfs.cpu_of(self.backend_pids).total,
+            load=procfs.cpu_of([self.load.pid]).total,
+            own=procfs.cpu_of([os.getpid()]).total,
+            machine=procfs.machine_busy_ns())
+
+
+def cpu_figures(before: Snapshot, after: Snapshot, requests: int, events: int, workers: int
+                ) -> dict:
+    """Times for each request or event in microseconds; shares of one core in percent."""
+    spent = {name: getattr(after, name) - getattr(before, name)
+             for name in ("time_ns", "backends", "load", "own", "machine")}
+    spent["proxy"] = after.proxy.total - before.proxy.total
+    ours = spent["proxy"] + spent["backends"] + spent["load"] + spent["own"]
+    elapsed = max(1, spent["time_ns"])
+    figures = {f"{name}_busy_percent": 100 * spent[name] / elapsed
+               for name in ("proxy", "backends", "load")}
+    figures["others_busy_percent"] = max(0.0, 100 * (spent["machine"] - ours) / elapsed)
+    if requests:
+        figures["cpu_us"] = spent["proxy"] / 1000 / requests
+        figures["backends_cpu_us"] = spent["backends"] / 1000 / requests
+        figures["load_cpu_us"] = spent["load"] / 1000 / requests
+    if events:
+        figures["cpu_us_event"] = spent["proxy"] / 1000 / events
+    if workers > 1:
+        figures["imbalance"] = imbalance(before.proxy.by_thread, after.proxy.by_thread, workers)
+    return figures
+
+
+def imbalance(before: dict[int, int], after: dict[int, int], workers: int) -> Optional[float]:
+    """CPU time of the busiest worker over the mean; the workers are the busiest threads."""
+    spent = sorted((after[thread] - before.get(thread, 0) for thread in after), reverse=True)
+    spent = spent[:workers]
+    return max(spent) * len(spent) / sum(spent) if sum(spent) else None
+
+
+def count_failures(report: dict, peer: Peer) -> dict[str, int]:
+    """What went wrong, by what it was. Peers that spread the requests of a session over all
+    backends do so with backends that do not mind, so it is no failure there."""
+    failures = {name: n for name, n in report.get("failures", {}).items() if n}
+    if not peer.keeps_sessions:
+        failures.pop("wrong server", None)
+    streams = report.get("streams") or {}
+    if streams.get("broken"):
+        failures["broken stream"] = streams["broken"]
+    return failures
+
+
+def report_figures(report: dict, failures: dict[str, int]) -> dict:
+    latency = report.get("latency_us") or {}
+    streams = report.get("streams") or {}
+    event_latency = streams.get("event_latency_us") or {}
+    figures = {"rate": report.get("rate"), "failed_calls": sum(failures.values()),
+               "late_ms": report.get("late")}
+    for name in ("p50", "p90", "p99", "p999", "max"):
+        figures[f"{name}_us"] = latency.get(name)
+        figures[f"event_{name}_us"] = event_latency.get(name)
+    if report.get("requests"):
+        figures["failed_percent"] = 100 * figures["failed_calls"] / report["requests"]
+    if report.get("seconds"):
+        figures["events_rate"] = streams.get("events", 0) / report["seconds"]
+    return figures
+
+
+def run_load(lab: Lab, scene: Scene, scenario: dict, during: Optional[Callable] = None) -> dict:
+    """Runs the scenario; `during` is called when measuring begins."""
+    load = Load(lab.own_program("mcplb_load"), lab.folder, scene.cores.load)
+    watch = Watch(scene, load)
+
+    def begin() -> None:
+        watch.begin()
+        if during:
+            during()
+
+    report = load.run(scenario, begin, watch.end)
+    if not watch.before or not watch.after:
+        raise Failure(f"the load generator did not measure: {report}")
+    failures = count_failures(report, scene.peer)
+    figures = report_figures(report, failures)
+    events = (report.get("streams") or {}).get("events", 0)
+    figures.update(cpu_figures(watch.before, watch.after, report.get("requests", 0), events,
+                               scene.peer.workers))
+    if watch.memory:
+        figures["rss_mb"] = watch.memory.rss / 1e6
+        figures["pss_mb"] = watch.memory.pss / 1e6
+    if not scene.proxy:
+        for name in ("cpu_us", "cpu_us_event", "proxy_busy_percent"):
+            figures.pop(name, None)
+    return {"figures": figures, "failures": failures, "report": report}
+
+
+def emit_urls(scene: Scene) -> list[str]:
+    return [f"http://{address}/bench/emit" for address in scene.backend_addresses]
+
+
+def measure_load(lab: Lab, workload: Workload, peer: Peer, state: dict) -> dict:
+    with lab.scene(peer, bool(workload.options.get("strict"))) as scene:
+        return run_load(lab, scene, scenario_for(workload, scene.url, emit_urls(scene)))
+
+
+def measure_open_load(lab: Lab, workload: Workload, peer: Peer, state: dict) -> dict:
+    """The same rate for all peers, found once for the workload."""
+    if "rate" not in state:
+        state["rate"] = calibrated_rate(lab, workload)
+    with lab.scene(peer) as scene:
+        scenario = scenario_for(workload, scene.url, [])
+        return run_load(lab, scene, merged(scenario, {"rate": state["rate"]}))
+
+
+def calibrated_rate(lab: Lab, workload: Workload) -> float:
+    rates = []
+    for name in workload.options["calibrate"]:
+        with lab.scene(PEERS[name]) as scene:
+            scenario = merged(scenario_for(workload, scene.url, []), {
+                "mode": "closed", "seconds": workload.options["calibrate_seconds"]})
+            rates.append(run_load(lab, scene, scenario)["report"]["rate"])
+    return round(workload.options["share"] * min(rates))
+
+
+def measure_memory(lab: Lab, workload: Workload, peer: Peer, state: dict) -> dict:
+    """Growth of the proxy by streams or sessions that are there and do nothing. Before, some
+    calls make it allocate what it needs once."""
+    with lab.scene(peer) as scene:
+        scenario = scenario_for(workload, scene.url, [])
+        warm_up = {"url": scene.url, "era": "legacy", "mode": "closed", "connections": 64,
+                   "sessions": 64, "warmup_seconds": 0.2, "seconds": 0.3,
+                   "mix": [{"tool": "small", "weight": 1}]}
+        run_load(lab, scene, warm_up)
+        before = procfs.memory_of(scene.proxy_pids())
+        seen = []
+        timer = threading.Timer(scenario["seconds"] * 0.7, lambda: seen.append(
+            procfs.memory_of(scene.proxy_pids())))
+        result = run_load(lab, scene, scenario, timer.start)
+        timer.join()
+        result["figures"].update(growth(before, seen[0], items_of(workload, result["report"])))
+        return result
+
+
+def items_of(workload: Workload, report: dict) -> int:
+    """How many there were in fact."""
+    if workload.options["per"] == "streams":
+        return report["streams"]["open"]
+    return report["sessions"]["opened"]
+
+
+def growth(before: procfs.Memory, after: procfs.Memory, items: int) -> dict:
+    if not items:
+        raise Failure("the load generator opened none")
+    return {"bytes_per_item": (after.rss - before.rss) / items,
+            "pss_bytes_per_item": (after.pss - before.pss) / items, "items": items}
