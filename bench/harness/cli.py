@@ -76,7 +76,8 @@ def check_peers(wanted: list[str]) -> None:
 def build() -> Path:
     """build/bench, brought up to date."""
     folder = ROOT / "build" / "bench"
-    script = (f'root={ROOT}; source "$root/.ci/common.sh"; install_missing "${{build_packages[@]}}";'
+    script = (f'root={ROOT}; source "$root/.ci/common.sh"; '
+              'install_missing "${build_packages[@]}"; '
               "configure bench gcc g++ -Dbench=true -Dtests=false && "
               f"ninja -C {folder} {' '.join(PROGRAMS)}")
     log = ROOT / "build" / "logs" / "bench-build.log"

@@ -32,6 +32,7 @@ class Scene:
     backends: list[Program]
     backend_addresses: list[str]
     cores: Cores
+    any_session: bool  # Backends accept sessions that they did not open.
 
     @property
     def url(self) -> str:
@@ -78,7 +79,7 @@ class Lab:
             address, proxy = addresses[0], None
             if peer.kind != "direct":
                 address, proxy = self._proxy(stack, peer, addresses, cores)
-            scene = Scene(peer, address, proxy, backends, addresses, cores)
+            scene = Scene(peer, address, proxy, backends, addresses, cores, any_session)
             await_answer(scene)
             yield scene
 

@@ -49,7 +49,10 @@ class Load:
             else:
                 said = said[-20:] + [line]
         if hooks:
-            said.append(f"the load generator never said: {', '.join(hooks)}")
+            process.wait()
+            raise Failure("\n".join(
+                [f"the load generator ended with {process.returncode} and never said: "
+                 + ", ".join(hooks), *said]))
         return said
 
     def _report(self, code: int, report_file: Path, said: list[str]) -> dict:

@@ -77,7 +77,7 @@ def describe() -> dict:
         "virtual": "hypervisor" in _file_value("/proc/cpuinfo", "flags").split(),
         "memory_gb": round(int(memory_kb[0]) / 1e6, 1) if memory_kb else None,
         "kernel": platform.release(),
-        "system": first_line_with(output_of(["sh", "-c", ". /etc/os-release && echo $PRETTY_NAME"])),
+        "system": output_of(["sh", "-c", ". /etc/os-release && echo $PRETTY_NAME"]).strip(),
         "load_at_start": os.getloadavg()[0],
         "python": platform.python_version(),
     }

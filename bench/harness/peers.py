@@ -156,7 +156,7 @@ def find_program(kind: Kind, build: Path) -> Optional[str]:
     for place in (build / kind.program, build / "bench" / kind.program):
         if place.is_file():
             return str(place)
-    return shutil.which(kind.program) or shutil.which(kind.program, path="/usr/sbin:/usr/local/sbin")
+    return shutil.which(kind.program) or shutil.which(kind.program, path="/usr/sbin")
 
 
 def select(names: list[str], wanted: list[str]) -> list[str]:

@@ -62,7 +62,7 @@ def ticks_of(stat: str) -> int:
 
 def cpu_of(pids: list[int]) -> Cpu:
     """User and system time. /proc/PID/stat counts ticks of 10 ms and includes threads that ended;
-    schedstat counts nanoseconds of those that live. The finer one is taken, unless threads ended."""
+    schedstat counts nanoseconds of those that live: it is taken unless threads ended."""
     total = 0
     by_thread = {}
     for pid in pids:

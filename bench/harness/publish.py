@@ -2,6 +2,7 @@
 page are written by hand; what lies between two markers is replaced."""
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Optional
 
@@ -10,7 +11,7 @@ from .charts import Bar, bar_chart
 
 PAGE = "performance.md"
 CHARTED = ("small", "large", "events", "churn", "modern", "latency", "streams", "fanout")
-NOTHING = "Not recorded yet."
+KEPT = Path("bench/results/published.json")  # The result that the page shows.
 MARKER = re.compile(
     r"(<!-- recorded: ([\w-]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
@@ -85,4 +86,8 @@ def publish(result_file: Path, docs: Path) -> list[Path]:
             path = docs / f"performance-{workload['name']}.svg"
             path.write_text(chart, encoding="utf-8")
             written.append(path)
-    return written
+    kept = docs.parent / KEPT
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    if kept != result_file.resolve():
+        shutil.copyfile(result_file, kept)
+    return written + [kept]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Optional
 
 from .lab import INITIALIZE, Lab, Scene, post
-from .measure import run_load
+from .measure import run_load, scenario_in
 from .peers import Peer
-from .workloads import Workload, scenario_for
+from .workloads import Workload
 
 CLIENTS = 12
 PAUSE = 0.04
@@ -91,6 +91,15 @@ def recovery_ms(clients: list[Client], killed: float, ended: float) -> float:
     return 1000 * max(times)
 
 
+def failing_ms(timeline: Optional[dict], options: dict) -> Optional[float]:
+    """From the kill until the end of the last step in which a call of the load failed."""
+    if not timeline:
+        return None
+    step = timeline["step_ms"]
+    failing = [number for number, failed in enumerate(timeline["failed"]) if failed]
+    return max(0.0, (failing[-1] + 1) * step - 1000 * options["kill_after"]) if failing else 0.0
+
+
 class Kill:
     """Kills a backend a while after it was started, and notes when."""
 
@@ -106,7 +115,7 @@ class Kill:
 
 def measure_recovery(lab: Lab, workload: Workload, peer: Peer, state: dict) -> dict:
     with lab.scene(peer) as scene:
-        scenario = scenario_for(workload, scene.url, [])
+        scenario = scenario_in(scene, workload)
         clients = [Client(scenario["era"], scene.address) for _ in range(CLIENTS)]
         for client in clients:
             client.open()
@@ -129,6 +138,7 @@ def measure_recovery(lab: Lab, workload: Workload, peer: Peer, state: dict) -> d
             if prober.is_alive():
                 prober.join()
         result["figures"].update(
+            failing_ms=failing_ms(result["report"].get("timeline"), workload.options),
             recovery_ms=recovery_ms(clients, kill.at or ended, ended),
             probe_failures=sum(client.failed for client in clients),
             reopened=sum(client.reopened for client in clients))

@@ -80,7 +80,7 @@ class Runner:
         self.results: list[dict] = []
 
     def run(self) -> None:
-        """Fills `results`, one entry for each workload, so that an interrupt keeps what is there."""
+        """Fills `results`, an entry for each workload, so that an interrupt keeps what is there."""
         say(f"{len(self.jobs)} measurements, about {text_of_time(self.progress.left)}")
         for workload, jobs in self.plan:
             entry = {"name": workload.name, "runs": [], "left_out": []}

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from .lab import Lab, Scene
-from .measure import run_load
+from .measure import run_load, scenario_in
 from .peers import Peer
 from .processes import Failure, stop
-from .workloads import Workload, scenario_for
+from .workloads import Workload
 
 
 def parse_counts(text: str) -> dict[str, int]:
@@ -74,7 +74,7 @@ def measure_system_calls(lab: Lab, workload: Workload, peer: Peer, state: dict) 
         seen_before = requests_seen(scene)
         strace = Strace(scene.proxy_pids(), lab.folder / "strace.txt")
         try:
-            result = run_load(lab, scene, scenario_for(workload, scene.url, []))
+            result = run_load(lab, scene, scenario_in(scene, workload))
             time.sleep(0.1)  # The connections close.
             counts = strace.finish()
         finally:
