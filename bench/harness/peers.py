@@ -64,7 +64,7 @@ KINDS = {
         server='      - {url: "http://@BACKEND@"}', command=("run", "-c", "@FILE@")),
 }
 
-NGINX_DEFAULTS = {"BALANCE": "", "BUFFERING": "off"}
+NGINX_DEFAULTS = {"BALANCE": "", "BUFFERING": "off", "BUFFERS": ""}
 STICK = """  stick-table type string len 64 size 1m expire 30m
   stick match req.hdr(mcp-session-id)
   stick store-response res.hdr(mcp-session-id)"""
@@ -87,7 +87,9 @@ PEERS = {
         Peer("relay", "relay"),
         _nginx("nginx"),
         _nginx("nginx-hash", BALANCE="hash $http_mcp_session_id consistent;"),
-        _nginx("nginx-buffered", BUFFERING="on"),
+        _nginx("nginx-64k", BUFFERS="      proxy_buffer_size 64k; proxy_buffers 2 64k;"),
+        _nginx("nginx-buffered", BUFFERING="on",
+               BUFFERS="      proxy_buffer_size 16k; proxy_buffers 8 16k;"),
         _nginx("nginx-2-workers", workers=2),
         Peer("haproxy", "haproxy", False, options={"STICK": ""}),
         Peer("haproxy-stick", "haproxy", options={"STICK": STICK}),
