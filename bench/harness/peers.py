@@ -87,7 +87,7 @@ PEERS = {
         Peer("relay", "relay"),
         _nginx("nginx"),
         _nginx("nginx-hash", BALANCE="hash $http_mcp_session_id consistent;"),
-        _nginx("nginx-64k", BUFFERS="      proxy_buffer_size 64k; proxy_buffers 2 64k;"),
+        _nginx("nginx-64k", BUFFERS="      proxy_buffer_size 64k; proxy_buffers 4 64k;"),
         _nginx("nginx-buffered", BUFFERING="on",
                BUFFERS="      proxy_buffer_size 16k; proxy_buffers 8 16k;"),
         _nginx("nginx-2-workers", workers=2),

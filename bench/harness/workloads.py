@@ -22,7 +22,7 @@ class Mode:
 
 MODES = {
     "quick": Mode("quick", 1.0, 0.3, 1),
-    "default": Mode("default", 3.0, 0.7, 3),
+    "default": Mode("default", 2.0, 0.5, 3),
     "full": Mode("full", 5.0, 1.0, 7),
 }
 
