@@ -72,7 +72,8 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(report.figure_text(stats.Figure(2, 2, 2, 3), column), "2.0")
 
     def test_markdown_has_a_line_below_its_head(self):
-        self.assertEqual(report.markdown([["", "a"], ["x", "1"]]), "|  | a |\n|---|---:|\n| x | 1 |")
+        text = report.markdown([["", "a"], ["x", "1"]])
+        self.assertEqual(text, "|  | a |\n|---|---:|\n| x | 1 |")
 
     def test_a_disturbed_machine_and_what_was_left_out_are_told(self):
         runs = [run("nginx", 1, others_busy_percent=50.0), run("nginx", 2)]
