@@ -45,11 +45,20 @@ bool read_number(std::string_view& text, Number& out) {
 }  // namespace
 
 Tool tool_of(std::string_view name) {
-  if (name == "small") return Tool::small;
-  if (name == "large") return Tool::large;
-  if (name == "events") return Tool::events;
-  if (name == "sleep") return Tool::sleep;
+  for (const Tool tool : {Tool::small, Tool::large, Tool::events, Tool::sleep})
+    if (name == name_of(tool)) return tool;
   return Tool::unknown;
+}
+
+std::string_view name_of(Tool tool) {
+  switch (tool) {
+    case Tool::small: return "small";
+    case Tool::large: return "large";
+    case Tool::events: return "events";
+    case Tool::sleep: return "sleep";
+    case Tool::unknown: break;
+  }
+  return "unknown";
 }
 
 std::string_view payload_of(Tool tool) {

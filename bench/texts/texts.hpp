@@ -13,6 +13,7 @@ inline constexpr std::string_view modern_version = "2026-07-28";
 
 enum class Tool : std::uint8_t { small, large, events, sleep, unknown };
 Tool tool_of(std::string_view name);
+std::string_view name_of(Tool tool);
 
 // Progress notifications of `events` that come before its result.
 inline constexpr int progress_events = 9;
