@@ -134,9 +134,11 @@ def run(arguments: argparse.Namespace) -> int:
     usable = [] if arguments.no_pin else sorted(os.sched_getaffinity(0))
     available = Availability(names(arguments.peers), folder)
     scratch = Path(tempfile.mkdtemp(prefix="mcplb-bench-"))
-    runner = Runner(Lab(folder, scratch, usable, raise_file_limit()), chosen, available.peers_of)
+    lab = Lab(folder, scratch, usable, raise_file_limit())
+    runner = Runner(lab, chosen, available.peers_of)
     code = 0
     try:
+        lab.check()
         runner.run()
     except KeyboardInterrupt:
         say("Interrupted: what was measured until now follows.")

@@ -67,6 +67,11 @@ class Lab:
                 return str(place)
         raise Failure(f"{name} is not in {self.build}")
 
+    def check(self) -> None:
+        """Without these there is nothing to measure with."""
+        for name in ("mcplb_load", "mcplb_bench_backend"):
+            self.own_program(name)
+
     @contextmanager
     def scene(self, peer: Peer, strict: bool = False) -> Iterator[Scene]:
         """Everything started fresh for one measurement, and ended after it. `strict`: backends

@@ -56,7 +56,7 @@ def versions(kinds: list[str], build: Path) -> dict[str, str]:
         program = find_program(kind, build)
         if program and kind.version:
             line = first_line_with(output_of([program, *kind.version]), "version")
-            found[name] = re.sub(r" - https?://\S+$", "", line)
+            found[name] = re.sub(r"^nginx version: | [-+]? ?https?://\S+$", "", line)
     return found
 
 

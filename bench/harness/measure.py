@@ -13,6 +13,9 @@ from .processes import Failure
 from .workloads import Workload, merged, scenario_for
 
 
+STREAM_FAILURES = {"broken": "broken stream", "failed": "refused stream", "wrong": "wrong event"}
+
+
 @dataclass
 class Snapshot:
     """CPU times at one moment, in nanoseconds."""
@@ -23,6 +26,7 @@ class Snapshot:
     load: int
     own: int
     machine: int
+    steal: int
 
 
 class Watch:
@@ -52,7 +56,8 @@ class Watch:
             backends=procfs.cpu_of(self.backend_pids).total,
             load=procfs.cpu_of([self.load.pid]).total,
             own=procfs.cpu_of([os.getpid()]).total,
-            machine=procfs.machine_busy_ns())
+            machine=procfs.machine_busy_ns(),
+            steal=procfs.steal_ns())
 
 
 def cpu_figures(before: Snapshot, after: Snapshot, done: tuple[int, int], workers: int) -> dict:
@@ -60,13 +65,14 @@ def cpu_figures(before: Snapshot, after: Snapshot, done: tuple[int, int], worker
     percent."""
     requests, events = done
     spent = {name: getattr(after, name) - getattr(before, name)
-             for name in ("time_ns", "backends", "load", "own", "machine")}
+             for name in ("time_ns", "backends", "load", "own", "machine", "steal")}
     spent["proxy"] = after.proxy.total - before.proxy.total
     ours = spent["proxy"] + spent["backends"] + spent["load"] + spent["own"]
     elapsed = max(1, spent["time_ns"])
     figures = {f"{name}_busy_percent": 100 * spent[name] / elapsed
                for name in ("proxy", "backends", "load")}
-    figures["others_busy_percent"] = max(0.0, 100 * (spent["machine"] - ours) / elapsed)
+    others = spent["machine"] + spent["steal"] - ours
+    figures["others_busy_percent"] = max(0.0, 100 * others / elapsed)
     if requests:
         figures["cpu_us"] = spent["proxy"] / 1000 / requests
         figures["backends_cpu_us"] = spent["backends"] / 1000 / requests
@@ -89,9 +95,9 @@ def count_failures(report: dict) -> dict[str, int]:
     """What went wrong, by what it was."""
     failures = {name: n for name, n in report.get("failures", {}).items() if n}
     streams = report.get("streams") or {}
-    for name in ("broken", "failed"):
+    for name, text in STREAM_FAILURES.items():
         if streams.get(name):
-            failures[f"{name} stream"] = streams[name]
+            failures[text] = streams[name]
     lost_events = streams.get("expected", 0) - streams.get("events", 0)
     if lost_events > 0:
         failures["missing event"] = lost_events
@@ -106,9 +112,9 @@ def report_figures(report: dict, failures: dict[str, int]) -> dict:
     figures = {"rate": report.get("rate"), "failed_calls": sum(failures.values()),
                "late_ms": report.get("late"), "sessions_moved": sessions.get("moved"),
                "sessions_lost": sessions.get("lost")}
-    for name in ("p50", "p90", "p99", "p999", "max"):
-        figures[f"{name}_us"] = latency.get(name)
-        figures[f"event_{name}_us"] = event_latency.get(name)
+    for prefix, times in (("", latency), ("event_", event_latency)):
+        for name in ("p50", "p90", "p99", "p999", "max") if times.get("count", 1) else ():
+            figures[f"{prefix}{name}_us"] = times.get(name)
     if report.get("requests"):
         figures["failed_percent"] = 100 * figures["failed_calls"] / report["requests"]
     if report.get("seconds"):
@@ -131,6 +137,8 @@ def run_load(lab: Lab, scene: Scene, scenario: dict, during: Optional[Callable] 
     figures = report_figures(report, failures)
     events = (report.get("streams") or {}).get("events", 0)
     done = report.get("completed", report.get("requests", 0))
+    if not done and not events and scenario.get("mix"):
+        raise Failure(f"no call was answered in time: {failures or 'the machine is too busy'}")
     figures.update(cpu_figures(watch.before, watch.after, (done, events), scene.peer.workers))
     if watch.memory:
         figures["rss_mb"] = watch.memory.rss / 1e6

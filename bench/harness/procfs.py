@@ -111,5 +111,6 @@ def machine_busy_ns() -> int:
 
 
 def steal_ns() -> int:
+    """Time that the machine was ready to run and its host did not let it."""
     fields = _read("/proc/stat").split("\n", 1)[0].split()
     return int(fields[8]) * TICK_NS if len(fields) > 8 else 0

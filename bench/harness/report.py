@@ -22,6 +22,7 @@ COLUMNS = {
     "event_p50_us": Column("event p50 ms", 1, 0.001),
     "event_p99_us": Column("event p99 ms", 1, 0.001),
     "late_ms": Column("schedule late ms", 1),
+    "proxy_busy_percent": Column("core busy %", 0),
     "rss_mb": Column("RSS MB", 1),
     "bytes_per_item": Column("resident bytes each", 0),
     "pss_bytes_per_item": Column("PSS bytes each", 0),

@@ -110,13 +110,18 @@ class Runner:
         if measured:
             entry["runs"].append({"peer": job.peer, "repeat": job.repeat, **measured})
             say(f"{name} ({job.repeat} of {job.workload.repeats}): "
-                f"{summary_of(job.workload, measured)}"
-                f" - about {text_of_time(self.progress.remaining())} left")
+                f"{summary_of(job.workload, measured)}{self._left()}")
+
+    def _left(self) -> str:
+        if self.number == len(self.jobs):
+            return ""
+        return f" - about {text_of_time(self.progress.remaining())} left"
 
 
 def summary_of(workload: Workload, measured: dict) -> str:
-    value = measured["figures"].get(workload.main)
-    text = f"{workload.main} {value:.4g}" if isinstance(value, (int, float)) else "-"
+    shown = [(name, measured["figures"].get(name)) for name in workload.columns[:3]]
+    text = ", ".join(f"{name} {value:.4g}" for name, value in shown
+                     if isinstance(value, (int, float)))
     if measured["failures"]:
         text += f", FAILURES {json.dumps(measured['failures'])}"
     return text

@@ -28,7 +28,7 @@ class ProcfsTest(unittest.TestCase):
 
 class MeasureTest(unittest.TestCase):
     def snapshot(self, time_ns, proxy, load, machine_ns):
-        return measure.Snapshot(time_ns, Cpu(proxy, {}), 0, load, 0, machine_ns)
+        return measure.Snapshot(time_ns, Cpu(proxy, {}), 0, load, 0, machine_ns, 0)
 
     def test_cpu_is_what_was_used_between_the_snapshots_over_what_was_done(self):
         before = self.snapshot(0, 1_000_000, 0, 0)
@@ -44,7 +44,7 @@ class MeasureTest(unittest.TestCase):
 
     def test_streams_that_broke_and_events_that_are_missing_are_failures(self):
         report = {"failures": {"timeout": 2, "closed": 0},
-                  "streams": {"broken": 3, "expected": 10, "events": 9}}
+                  "streams": {"broken": 3, "wrong": 0, "expected": 10, "events": 9}}
         self.assertEqual(measure.count_failures(report),
                          {"timeout": 2, "broken stream": 3, "missing event": 1})
 
