@@ -5,8 +5,8 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
+from typing import Optional
 
 from .lab import Lab, Scene
 from .measure import run_load, scenario_in
@@ -69,25 +69,54 @@ def requests_seen(scene: Scene) -> int:
     return total
 
 
+class Counter:
+    """Traces from the beginning of measuring to its end: connections and sessions are open. How
+    many requests there were meanwhile is known only as well as tracing begins and ends quickly."""
+
+    def __init__(self, scene: Scene, output: Path):
+        self.scene = scene
+        self.output = output
+        self.strace: Optional[Strace] = None
+        self.seen: list[int] = []
+        self.counts: dict[str, int] = {}
+
+    def begin(self) -> None:
+        self.seen.append(requests_seen(self.scene))
+        self.strace = Strace(self.scene.proxy_pids(), self.output)
+        self.seen.append(requests_seen(self.scene))
+
+    def end(self) -> None:
+        self.seen.append(requests_seen(self.scene))
+        self.counts = self.strace.finish()
+        self.seen.append(requests_seen(self.scene))
+
+    def stop(self) -> None:
+        if self.strace:
+            stop(self.strace.process)
+
+
+def requests_between(seen: list[int]) -> float:
+    """From the numbers before and after tracing began, and before and after it ended."""
+    least, most = seen[2] - seen[1], seen[3] - seen[0]
+    if most > 1.1 * least:
+        raise Failure(f"between {least} and {most} requests were traced: that is too inexact")
+    return (least + most) / 2
+
+
 def measure_system_calls(lab: Lab, workload: Workload, peer: Peer, state: dict) -> dict:
     with lab.scene(peer) as scene:
-        seen_before = requests_seen(scene)
-        strace = Strace(scene.proxy_pids(), lab.folder / "strace.txt")
+        counter = Counter(scene, lab.folder / "strace.txt")
         try:
-            result = run_load(lab, scene, scenario_in(scene, workload))
-            time.sleep(0.1)  # The connections close.
-            counts = strace.finish()
+            result = run_load(lab, scene, scenario_in(scene, workload), counter.begin, counter.end)
         finally:
-            stop(strace.process)
-        requests = requests_seen(scene) - seen_before
-        if not requests or not counts:
-            raise Failure("strace counted nothing")
-        result["figures"] = call_figures(counts, requests)
-        result["calls"] = {name: count / requests for name, count in counts.items()}
+            counter.stop()
+        requests = requests_between(counter.seen)
+        result["figures"] = call_figures(counter.counts, requests)
+        result["calls"] = {name: count / requests for name, count in counter.counts.items()}
         return result
 
 
-def call_figures(counts: dict[str, int], requests: int) -> dict:
+def call_figures(counts: dict[str, int], requests: float) -> dict:
     """Calls for each request, and which they mostly are."""
     most = sorted(counts.items(), key=lambda item: -item[1])[:5]
     return {"calls": sum(counts.values()) / requests,

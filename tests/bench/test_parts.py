@@ -4,6 +4,7 @@ import re
 import unittest
 
 from harness import machine, measure, peers, procfs, recovery, runner, tracing, workloads
+from harness.processes import Failure
 from harness.procfs import Cpu, TICK_NS
 
 
@@ -64,6 +65,13 @@ class TracingTest(unittest.TestCase):
 
     def test_calls_are_read_without_the_sum(self):
         self.assertEqual(tracing.parse_counts(self.table), {"recvfrom": 100000, "sendto": 90000})
+
+    def test_traced_requests_are_those_of_both_edges_on_average(self):
+        self.assertEqual(tracing.requests_between([100, 110, 1110, 1130]), 1015)
+
+    def test_inexact_edges_are_refused(self):
+        with self.assertRaises(Failure):
+            tracing.requests_between([0, 200, 1000, 1000])
 
     def test_calls_are_for_each_request(self):
         figures = tracing.call_figures({"sendto": 90, "recvfrom": 110}, 50)
