@@ -5,8 +5,9 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .lab import Lab, Scene
 from .measure import run_load, scenario_in
@@ -69,38 +70,50 @@ def requests_seen(scene: Scene) -> int:
     return total
 
 
+class Seen(NamedTuple):
+    """How many requests the backends had got at a time in seconds."""
+
+    time: float
+    requests: int
+
+
 class Counter:
-    """Traces from the beginning of measuring to its end: connections and sessions are open. How
-    many requests there were meanwhile is known only as well as tracing begins and ends quickly."""
+    """Traces from the beginning of measuring to its end: connections and sessions are open."""
 
     def __init__(self, scene: Scene, output: Path):
         self.scene = scene
         self.output = output
         self.strace: Optional[Strace] = None
-        self.seen: list[int] = []
+        self.attached = 0.0
+        self.seen: list[Seen] = []
         self.counts: dict[str, int] = {}
 
     def begin(self) -> None:
-        self.seen.append(requests_seen(self.scene))
         self.strace = Strace(self.scene.proxy_pids(), self.output)
-        self.seen.append(requests_seen(self.scene))
+        self.attached = time.monotonic()
+        self._look()
 
     def end(self) -> None:
-        self.seen.append(requests_seen(self.scene))
+        self._look()
         self.counts = self.strace.finish()
-        self.seen.append(requests_seen(self.scene))
+
+    def _look(self) -> None:
+        requests = requests_seen(self.scene)
+        self.seen.append(Seen(time.monotonic(), requests))
 
     def stop(self) -> None:
         if self.strace:
             stop(self.strace.process)
 
 
-def requests_between(seen: list[int]) -> float:
-    """From the numbers before and after tracing began, and before and after it ended."""
-    least, most = seen[2] - seen[1], seen[3] - seen[0]
-    if most > 1.1 * least:
-        raise Failure(f"between {least} and {most} requests were traced: that is too inexact")
-    return (least + most) / 2
+def traced_requests(attached: float, first: Seen, last: Seen) -> float:
+    """Between the two looks requests are counted. What came between the beginning of the tracing
+    and the first look came at the same rate; it has to be little."""
+    requests = last.requests - first.requests
+    share = (first.time - attached) / max(1e-9, last.time - first.time)
+    if share > 0.1 or requests < 100:
+        raise Failure(f"the machine is too busy to count exactly: {requests} requests were seen")
+    return requests * (1 + share)
 
 
 def measure_system_calls(lab: Lab, workload: Workload, peer: Peer, state: dict) -> dict:
@@ -110,7 +123,7 @@ def measure_system_calls(lab: Lab, workload: Workload, peer: Peer, state: dict) 
             result = run_load(lab, scene, scenario_in(scene, workload), counter.begin, counter.end)
         finally:
             counter.stop()
-        requests = requests_between(counter.seen)
+        requests = traced_requests(counter.attached, *counter.seen)
         result["figures"] = call_figures(counter.counts, requests)
         result["calls"] = {name: count / requests for name, count in counter.counts.items()}
         return result

@@ -66,12 +66,13 @@ class TracingTest(unittest.TestCase):
     def test_calls_are_read_without_the_sum(self):
         self.assertEqual(tracing.parse_counts(self.table), {"recvfrom": 100000, "sendto": 90000})
 
-    def test_traced_requests_are_those_of_both_edges_on_average(self):
-        self.assertEqual(tracing.requests_between([100, 110, 1110, 1130]), 1015)
+    def test_requests_before_the_first_look_are_estimated_from_the_rate(self):
+        first, last = tracing.Seen(10.1, 100), tracing.Seen(12.1, 1100)
+        self.assertAlmostEqual(tracing.traced_requests(10.0, first, last), 1050)
 
-    def test_inexact_edges_are_refused(self):
+    def test_an_inexact_count_is_refused(self):
         with self.assertRaises(Failure):
-            tracing.requests_between([0, 200, 1000, 1000])
+            tracing.traced_requests(8.0, tracing.Seen(10.1, 100), tracing.Seen(12.1, 1100))
 
     def test_calls_are_for_each_request(self):
         figures = tracing.call_figures({"sendto": 90, "recvfrom": 110}, 50)
