@@ -31,11 +31,10 @@ COLUMNS = {
     "imbalance": Column("imbalance", 2),
     "failed_percent": Column("failed %", 2),
     "failed_calls": Column("failed calls", 0),
-    "recovery_ms": Column("served again after ms", 0),
     "failing_ms": Column("calls failed for ms", 0),
+    "lowest_percent": Column("worst second %", 0),
     "sessions_moved": Column("sessions moved", 0),
     "sessions_lost": Column("sessions lost", 0),
-    "reopened": Column("sessions opened again", 0),
 }
 DISTURBED_PERCENT = 10  # Of one core, by programs that are not part of the measurement.
 

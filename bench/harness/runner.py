@@ -1,4 +1,5 @@
 """Runs the workloads: interleaved, with progress, collecting the result."""
+import http.client
 import json
 import sys
 import time
@@ -102,7 +103,7 @@ class Runner:
         try:
             measured = MEASURES[job.workload.measure](
                 self.lab, job.workload, PEERS[job.peer], state)
-        except Failure as failure:
+        except (Failure, OSError, http.client.HTTPException) as failure:
             entry["left_out"].append({"peer": job.peer, "repeat": job.repeat, "why": str(failure)})
             say(f"{name}: {failure}")
             measured = None

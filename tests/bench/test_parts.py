@@ -137,22 +137,17 @@ class MachineTest(unittest.TestCase):
 
 
 class RecoveryTest(unittest.TestCase):
-    def client(self, last_failure, served_again):
-        return recovery.Client("legacy", "", last_failure=last_failure, served_again=served_again)
+    def test_calls_failed_until_the_end_of_the_last_step_with_a_failure(self):
+        timeline = {"step_ms": 100, "failed": [0] * 10 + [5, 0, 1, 0]}
+        self.assertAlmostEqual(recovery.failing_ms(timeline, 1050.0), 250.0)
 
-    def test_the_slowest_client_counts(self):
-        clients = [self.client(None, None), self.client(10.2, 10.5), self.client(10.1, 10.3)]
-        self.assertAlmostEqual(recovery.recovery_ms(clients, 10.0, 20.0), 500.0)
+    def test_nothing_failed_when_no_call_failed_after_the_kill(self):
+        self.assertEqual(recovery.failing_ms({"step_ms": 100, "failed": [0] * 20}, 1000.0), 0.0)
+        self.assertEqual(recovery.failing_ms({"step_ms": 100, "failed": [1]}, 1000.0), 0.0)
 
-    def test_a_client_that_is_never_served_again_counts_until_the_end(self):
-        self.assertAlmostEqual(recovery.recovery_ms([self.client(15.0, None)], 10.0, 20.0), 10000.0)
-
-    def test_who_never_failed_after_the_kill_was_always_served(self):
-        self.assertEqual(recovery.recovery_ms([self.client(9.0, 9.5)], 10.0, 20.0), 0.0)
-
-    def test_calls_failed_until_the_last_step_with_a_failure(self):
-        timeline = {"step_ms": 100, "ok": [], "failed": [0] * 10 + [5, 0, 1, 0]}
-        self.assertAlmostEqual(recovery.failing_ms(timeline, {"kill_after": 1.0}), 300.0)
+    def test_the_worst_second_is_in_percent_of_one_before(self):
+        timeline = {"step_ms": 100, "ok": [50] * 10 + [0] * 5 + [50] * 20}
+        self.assertAlmostEqual(recovery.lowest_percent(timeline, 1000.0), 50.0)
 
 
 class ProgressTest(unittest.TestCase):
