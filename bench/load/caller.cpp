@@ -39,7 +39,8 @@ class Caller final : public Job {
   Task<void> open_sessions() {
     int failures = 0;
     for (std::size_t i = index_; i < context_.sessions.size(); i += callers_) {
-      auto opened = co_await client_.open(context_.sessions[i]);
+      Session& session = context_.sessions[i];
+      auto opened = co_await client_.open(session);
       const bool failed = opened.failure != Failure::none;
       failures = failed ? failures + 1 : 0;
       if (!failed) ++context_.tally.sessions.opened;

@@ -90,7 +90,7 @@ def capturing_coroutines(code):
 
 def check(root):
     findings = []
-    for path, text in project.files(root, ["src", "include", "tests"], project.CPP):
+    for path, text in project.files(root, ["src", "include", "tests", "bench"], project.CPP):
         if "co_" not in text:
             continue
         code = project.only_code(text)

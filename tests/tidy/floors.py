@@ -26,6 +26,9 @@ FLOORS = {
 }
 SERVER = "the server level"  # src/*.cpp and src/demo: composes all floors
 SERVER_THIRD_PARTY = "nlohmann"  # and CLI11 in cli.*
+BENCH = "bench"  # bench/: measures, so it may use every floor's public headers
+BENCH_FOLDERS = {"texts", "load", "backend", "relay", "micro"}
+BENCH_THIRD_PARTY = "libuv simdjson nlohmann CLI11"
 
 # How third-party headers are recognised.
 THIRD_PARTY = {
@@ -54,8 +57,10 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.MULT
 
 
 def floor_of(path):
-    """The floor of a file in src/ or include/mcplb/, SERVER, or None for an unknown folder."""
+    """The floor of a file in src/ or include/mcplb/, SERVER, BENCH, or None: an unknown folder."""
     parts = path.split("/")
+    if parts[0] == "bench":
+        return BENCH
     inside = parts[2:] if parts[0] == "include" else parts[1:]
     if parts[0] == "src" and (len(inside) == 1 or inside[0] == "demo"):
         return SERVER
@@ -63,7 +68,7 @@ def floor_of(path):
 
 
 def may_include(floor, other, header):
-    if other in ("base", floor) or floor == SERVER:
+    if other in ("base", floor) or floor in (SERVER, BENCH):
         return True
     if floor == "config":
         return header.endswith("/settings.hpp")
@@ -74,7 +79,8 @@ def system_include(path, floor, header):
     """Why the floor may not include <header>, or None."""
     for name, pattern in THIRD_PARTY.items():
         if re.match(pattern, header):
-            allowed = FLOORS[floor][1] if floor in FLOORS else SERVER_THIRD_PARTY
+            others = {SERVER: SERVER_THIRD_PARTY, BENCH: BENCH_THIRD_PARTY}
+            allowed = FLOORS[floor][1] if floor in FLOORS else others[floor]
             if re.match(r"src/cli\w*\.", path):
                 allowed += " CLI11"
             if name in allowed.split():
@@ -95,6 +101,8 @@ def project_include(path, floor, header):
     other = parts[1] if public and len(parts) > 2 else parts[0]
     if not public and (len(parts) == 1 or parts[0] == "demo") and floor == SERVER:
         return None
+    if floor == BENCH and len(parts) > 1 and parts[0] in BENCH_FOLDERS:
+        return None
     if other not in FLOORS:
         return f'"{header}": write the include from include/ or src/, as "mcplb/FLOOR/x.hpp"'
     if path.startswith("include/") and not public:
@@ -108,16 +116,16 @@ def project_include(path, floor, header):
     return None
 
 
-def edges(root):
-    """Yields (path, floor, line, bracket, header) of every include in src and include."""
-    for path, text in project.files(root, ["src", "include"], project.CPP):
+def edges(root, folders=("src", "include")):
+    """Yields (path, floor, line, bracket, header) of every include in these folders."""
+    for path, text in project.files(root, folders, project.CPP):
         text = project.without_comments(text)
         for match in INCLUDE.finditer(text):
             yield path, floor_of(path), project.line_of(text, match.start()), match[1], match[2]
 
 
 def forbidden_edges(root):
-    for path, floor, line, bracket, header in edges(root):
+    for path, floor, line, bracket, header in edges(root, ["src", "include", "bench"]):
         if floor is None:
             continue
         rule = system_include if bracket == "<" else project_include

@@ -64,6 +64,14 @@ class Floors(CheckCase):
         self.assert_permitted("src/demo/a.cpp", '"demo/a.hpp"')
         self.assert_forbidden("src/server.cpp", '"proxy/exchange.hpp"', "is private to proxy")
 
+    def test_the_benchmarks_see_every_public_header_and_are_seen_by_nobody(self):
+        self.assert_permitted("bench/load/a.cpp", '"mcplb/net/loop.hpp"')
+        self.assert_permitted("bench/load/a.cpp", '"texts/texts.hpp"')
+        self.assert_permitted("bench/load/a.cpp", "<uv.h>")
+        self.assert_forbidden("bench/load/a.cpp", '"net/tcp_stream.hpp"', "is private to net")
+        self.assert_forbidden("bench/load/a.cpp", "<llhttp.h>")
+        self.assert_forbidden("src/server.cpp", '"texts/texts.hpp"', "write the include from")
+
     def test_private_headers_stay_on_their_floor(self):
         self.assert_permitted("src/proxy/a.cpp", '"proxy/exchange.hpp"')
         self.assert_forbidden("src/admin/a.cpp", '"cluster/table.hpp"', "is private to cluster")
@@ -110,6 +118,8 @@ class Floors(CheckCase):
                           "move it to src/base/")
         self.assert_clean(check, header | {"src/net/a.cpp": '#include "mcplb/base/a.hpp"\n'})
         self.assert_clean(check, header | {"src/server.cpp": '#include "mcplb/base/a.hpp"\n'})
+        self.assert_finds(check, header | {"bench/load/a.cpp": '#include "mcplb/base/a.hpp"\n'},
+                          "move it to src/base/")
 
     def test_a_public_header_may_be_needed_through_another(self):
         check = lambda root: list(floors.dead_headers(root))

@@ -36,7 +36,7 @@ class Loop final : public DeferQueue, private Clock {
   // Calls `on_signal` on this loop for each delivery of that signal, until the loop ends.
   void on_signal(int signal_number, std::function<void()> on_signal);
 
-  uv_loop_s* raw();  // for net only
+  uv_loop_s* raw();  // for net, and for the clock of bench
 
  private:
   void wake_at(TimePoint when) override;
