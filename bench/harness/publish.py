@@ -10,6 +10,7 @@ from . import goals, report, stats
 from .charts import Bar, bar_chart
 
 PAGE = "performance.md"
+MORE_IS_BETTER = ("rate", "events_rate")
 CHARTED = ("small", "large", "events", "churn", "modern", "latency", "streams", "fanout")
 KEPT = Path("bench/results/published.json")  # The result that the page shows.
 MARKER = re.compile(
@@ -27,7 +28,9 @@ def chart_of(workload: dict) -> Optional[str]:
             scaled = [value * column.scale for value in figure[:3]]
             bars.append(Bar(peer, *scaled, text=report.number(scaled[0], column.digits),
                             is_ours=peer.startswith("mcplb")))
-    return bar_chart(workload["title"], column.title, bars) if bars else None
+    better = "more" if main in MORE_IS_BETTER else "less"
+    unit = f"{column.title}; {better} is better"
+    return bar_chart(workload["title"], unit, bars) if bars else None
 
 
 def machine_text(result: dict) -> str:
