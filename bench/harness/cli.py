@@ -123,6 +123,16 @@ def entry_of(workload: Workload, measured: dict) -> dict:
             "scenario": workload.scenario, **measured}
 
 
+def warn_if_unfit(result: dict) -> None:
+    """What makes figures say little."""
+    load, cores = result["machine"]["load_at_start"], result["machine"]["cores"]
+    if load > 0.3 * cores:
+        say(f"The machine is busy (load average {load:.1f}): figures will be noisy.")
+    build = result["build"]
+    if build.get("optimization", "2") not in ("2", "3", "s") or build.get("b_sanitize") != "none":
+        say("This build is not optimized, or carries sanitizers: figures will be too high.")
+
+
 def run(arguments: argparse.Namespace) -> int:
     check_peers(names(arguments.peers))
     chosen = chosen_workloads(arguments)
@@ -130,7 +140,9 @@ def run(arguments: argparse.Namespace) -> int:
         install()
     folder = arguments.build.resolve() if arguments.build else build()
     result = {"format": 1, "date": machine.now(), "mode": arguments.mode,
-              "commit": machine.commit(), "machine": machine.describe()}
+              "commit": machine.commit(), "machine": machine.describe(),
+              "build": machine.build_of(folder)}
+    warn_if_unfit(result)
     usable = [] if arguments.no_pin else sorted(os.sched_getaffinity(0))
     available = Availability(names(arguments.peers), folder)
     scratch = Path(tempfile.mkdtemp(prefix="mcplb-bench-"))

@@ -1,6 +1,7 @@
 """What a result has to say about where it came from: machine, versions, commit; and which
 processor cores serve what."""
 import datetime
+import json
 import os
 import platform
 import re
@@ -81,6 +82,20 @@ def describe() -> dict:
         "load_at_start": os.getloadavg()[0],
         "python": platform.python_version(),
     }
+
+
+def build_of(folder: Path) -> dict:
+    """How a build folder was configured, as meson tells."""
+    try:
+        text = (folder / "meson-info" / "intro-buildoptions.json").read_text(encoding="utf-8")
+        log = (folder / "meson-logs" / "meson-log.txt").read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    wanted = ("buildtype", "optimization", "b_lto", "b_sanitize", "b_ndebug")
+    found = {option["name"]: option["value"] for option in json.loads(text)
+             if option["name"] in wanted}
+    compiler = re.search(r'C\+\+ compiler for the host machine: .*\(.*?"(.*)"\)', log)
+    return {"compiler": compiler[1] if compiler else "unknown", **found}
 
 
 def commit() -> dict:

@@ -34,14 +34,15 @@ def chart_of(workload: dict) -> Optional[str]:
 
 
 def machine_text(result: dict) -> str:
-    machine, commit = result["machine"], result["commit"]
+    machine, commit, build = result["machine"], result["commit"], result["build"]
     changed = ", with uncommitted changes" if commit["changed"] else ""
     kind = "a virtual machine" if machine["virtual"] else "a machine"
     lines = [
         f"Recorded on {result['date']} from commit `{commit['id'][:12]}`{changed}, "
         f"mode `{result['mode']}`, on {kind} with {machine['cores']} cores "
         f"({machine['processor']}), {machine['memory_gb']} GB, {machine['system']}, "
-        f"kernel {machine['kernel']}.", "",
+        f"kernel {machine['kernel']}. mcplb was built with {build.get('compiler')}, "
+        f"optimization {build.get('optimization')}, LTO {build.get('b_lto')}.", "",
         "| program | version | configuration |", "|---|---|---|",
     ]
     for name, version in sorted(result["versions"].items()):

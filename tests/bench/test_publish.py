@@ -50,6 +50,20 @@ class PublishTest(unittest.TestCase):
             self.assertIn("performance-small.svg", (docs / "performance.md").read_text())
         self.assertIn("Small &lt;calls&gt;", chart)
 
+    def test_where_a_recording_came_from_is_told(self):
+        recorded = {
+            "date": "2026-01-02T03:04:05Z", "mode": "full", "missing": ["envoy"],
+            "commit": {"id": "0123456789abcdef", "changed": True},
+            "machine": {"virtual": True, "cores": 2, "processor": "CPU", "memory_gb": 8.0,
+                        "system": "Debian", "kernel": "6.1"},
+            "build": {"compiler": "g++ 12", "optimization": "2", "b_lto": False},
+            "versions": {"nginx": "nginx/1.22"},
+            "configurations": {"nginx": "aa", "nginx-hash": "bb", "mcplb": "cc"}}
+        text = publish.section("machine", recorded)
+        self.assertIn("`0123456789ab`, with uncommitted changes", text)
+        self.assertIn("| nginx | nginx/1.22 | `aa`, `bb` |", text)
+        self.assertIn("not measured: envoy", text)
+
     def test_the_page_of_the_project_has_a_place_for_every_workload(self):
         page = (Path(__file__).resolve().parents[2] / "docs" / "performance.md").read_text()
         places = {match[2] for match in publish.MARKER.finditer(page)}
