@@ -6,11 +6,9 @@
 
 namespace mcplb::bench {
 
-void Pacing::begin(const Window& window, const std::optional<Schedule::Terms>& terms,
-                   std::int64_t give_up_us) {
-  window_ = window;
-  give_up_us_ = give_up_us;
-  if (terms) schedule_.emplace(*terms, monotonic_us());
+void Pacing::begin(const Pace& pace) {
+  pace_ = pace;
+  if (pace.terms) schedule_.emplace(*pace.terms, pace.start_us);
   begun_ = true;
   hand_out();
 }
@@ -19,16 +17,16 @@ void Pacing::begin(const Window& window, const std::optional<Schedule::Terms>& t
 std::optional<Start> Pacing::take() {
   if (!begun_) return std::nullopt;
   const std::int64_t now = monotonic_us();
-  if (!schedule_) return Start{now < window_.end_us, now};
+  if (!schedule_) return Start{now < pace_.window.end_us, now};
   // What was planned within the window still starts after it, so that a server that fell behind
   // is not spared the slowest requests.
-  for (; now >= give_up_us_ && schedule_->next_us() < window_.end_us; schedule_->take())
-    unsent_ += window_.has(schedule_->next_us()) ? 1 : 0;
+  for (; now >= pace_.give_up_us && schedule_->next_us() < pace_.window.end_us; schedule_->take())
+    unsent_ += pace_.window.has(schedule_->next_us()) ? 1 : 0;
   const std::int64_t planned = schedule_->next_us();
-  if (planned >= window_.end_us) return Start{false, now};
+  if (planned >= pace_.window.end_us) return Start{false, now};
   if (planned > now) return std::nullopt;
   schedule_->take();
-  if (window_.has(planned)) late_.add(now - planned);
+  if (pace_.window.has(planned)) late_.add(now - planned);
   return Start{true, planned};
 }
 
@@ -40,7 +38,7 @@ void Pacing::wait(Awaiter& awaiter) {
 }
 
 void Pacing::set_alarm() {
-  if (schedule_) alarm_.set(std::min(schedule_->next_us(), window_.end_us));
+  if (schedule_) alarm_.set(std::min(schedule_->next_us(), pace_.window.end_us));
 }
 
 // Wakes those who wait, the one that waits longest first, for as long as something is due.

@@ -21,6 +21,14 @@ struct Start {
   std::int64_t at_us = 0;  // from when the latency counts
 };
 
+// When a run may start work. In monotonic microseconds.
+struct Pace {
+  Window window;                         // no work is planned behind it
+  std::optional<Schedule::Terms> terms;  // of the open loop; none: closed
+  std::int64_t start_us = 0;             // open: the schedule begins
+  std::int64_t give_up_us = 0;           // open: what was planned and has not started never will
+};
+
 class Pacing {
  public:
   // `late` outlives it.
@@ -28,10 +36,8 @@ class Pacing {
   Pacing(const Pacing&) = delete;
   Pacing& operator=(const Pacing&) = delete;
 
-  // Until then everybody waits. `terms`: of the open loop. Work starts from now until the window
-  // ends; in the open loop, what was planned by then may still start until `give_up_us`.
-  void begin(const Window& window, const std::optional<Schedule::Terms>& terms,
-             std::int64_t give_up_us);
+  // Until then everybody waits.
+  void begin(const Pace& pace);
 
   class Awaiter;
   Awaiter next();
@@ -47,8 +53,7 @@ class Pacing {
   Latencies& late_;
   IntrusiveList<Awaiter> waiting_;
   std::optional<Schedule> schedule_;
-  Window window_;
-  std::int64_t give_up_us_ = 0;
+  Pace pace_;
   bool begun_ = false;
   bool handing_out_ = false;
   std::uint64_t unsent_ = 0;

@@ -100,7 +100,12 @@ void Runner::start_work(const Window& window) {
   working_ = share_.connections + (emits ? 1 : 0) + 1;
   if (emits) callers_.spawn(make_emitter(context_, *this));
   const std::int64_t patience_us = std::chrono::microseconds(scenario_.timeout).count();
-  context_.pacing.begin(window, terms_of(scenario_, share_.index), window.end_us + patience_us);
+  Pace pace;
+  pace.window = window;
+  pace.terms = terms_of(scenario_, share_.index);
+  pace.start_us = monotonic_us();
+  pace.give_up_us = window.end_us + patience_us;
+  context_.pacing.begin(pace);
   on_work_done();
 }
 
