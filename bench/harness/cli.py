@@ -133,20 +133,28 @@ def warn_if_unfit(result: dict) -> None:
         say("This build is not optimized, or carries sanitizers: figures will be too high.")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def choose_cores(arguments: argparse.Namespace) -> list[int]:
+    """The cores to measure on; the harness itself keeps off the first one, which is the proxy's."""
+    usable = sorted(os.sched_getaffinity(0))
+    if arguments.no_pin:
+        return []
+    os.sched_setaffinity(0, usable[1:] or usable)
+    return usable
+
+
+def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     check_peers(names(arguments.peers))
     chosen = chosen_workloads(arguments)
     if arguments.install:
         install()
     folder = arguments.build.resolve() if arguments.build else build()
-    result = {"format": 1, "date": machine.now(), "mode": arguments.mode,
+    result = {"format": 1, "date": machine.now(), "mode": arguments.mode, "arguments": argv,
               "commit": machine.commit(), "machine": machine.describe(),
               "build": machine.build_of(folder)}
     warn_if_unfit(result)
-    usable = [] if arguments.no_pin else sorted(os.sched_getaffinity(0))
     available = Availability(names(arguments.peers), folder)
     scratch = Path(tempfile.mkdtemp(prefix="mcplb-bench-"))
-    lab = Lab(folder, scratch, usable, raise_file_limit())
+    lab = Lab(folder, scratch, choose_cores(arguments), raise_file_limit())
     runner = Runner(lab, chosen, available.peers_of)
     code = 0
     try:
@@ -198,7 +206,7 @@ def main(argv: list[str]) -> int:
             for path in publish.publish(arguments.publish, ROOT / "docs"):
                 print(path)
         else:
-            return run(arguments)
+            return run(arguments, argv)
     except Failure as failure:
         print(f"bench/run: {failure}", file=sys.stderr)
         return 1

@@ -39,7 +39,7 @@ def machine_text(result: dict) -> str:
     kind = "a virtual machine" if machine["virtual"] else "a machine"
     lines = [
         f"Recorded on {result['date']} from commit `{commit['id'][:12]}`{changed}, "
-        f"mode `{result['mode']}`, on {kind} with {machine['cores']} cores "
+        f"with `bench/run {' '.join(result['arguments'])}`, on {kind} with {machine['cores']} cores "
         f"({machine['processor']}), {machine['memory_gb']} GB, {machine['system']}, "
         f"kernel {machine['kernel']}. mcplb was built with {build.get('compiler')}, "
         f"optimization {build.get('optimization')}, LTO {build.get('b_lto')}.", "",

@@ -52,7 +52,7 @@ class PublishTest(unittest.TestCase):
 
     def test_where_a_recording_came_from_is_told(self):
         recorded = {
-            "date": "2026-01-02T03:04:05Z", "mode": "full", "missing": ["envoy"],
+            "date": "2026-01-02T03:04:05Z", "arguments": ["--full"], "missing": ["envoy"],
             "commit": {"id": "0123456789abcdef", "changed": True},
             "machine": {"virtual": True, "cores": 2, "processor": "CPU", "memory_gb": 8.0,
                         "system": "Debian", "kernel": "6.1"},
@@ -61,6 +61,7 @@ class PublishTest(unittest.TestCase):
             "configurations": {"nginx": "aa", "nginx-hash": "bb", "mcplb": "cc"}}
         text = publish.section("machine", recorded)
         self.assertIn("`0123456789ab`, with uncommitted changes", text)
+        self.assertIn("with `bench/run --full`, on a virtual machine", text)
         self.assertIn("| nginx | nginx/1.22 | `aa`, `bb` |", text)
         self.assertIn("not measured: envoy", text)
 
