@@ -147,6 +147,7 @@ Task<bool> Connection::answer() {
 // Says so itself when the request names no session of ours.
 bool Connection::belongs_to_session() {
   if (shared_.sessions.has(session())) return true;
+  if (shared_.any_session && !session().empty()) return true;
   if (session().empty()) reply_with(400, no_session);
   else reply_with(404, unknown_session);
   return false;

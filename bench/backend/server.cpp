@@ -27,8 +27,11 @@ bool Sessions::close(std::string_view id) {
   return true;
 }
 
-Server::Server(net::Loop& loop, std::string name) : loop_(loop), connections_(loop) {
+Server::Server(net::Loop& loop, std::string name, bool any_session)
+    : loop_(loop),
+      connections_(loop) {
   shared_.name = std::move(name);
+  shared_.any_session = any_session;
 }
 
 Result<std::string> Server::listen(const std::string& address) {

@@ -54,6 +54,7 @@ struct Shared {
   Sessions sessions;
   IntrusiveList<EventStream> streams;
   MessageReader messages;
+  bool any_session = false;  // sessions that other servers opened are served, too
   std::uint64_t requests = 0;
   std::uint64_t events = 0;
   std::size_t open_streams = 0;
@@ -61,7 +62,7 @@ struct Shared {
 
 class Server {
  public:
-  Server(net::Loop& loop, std::string name);
+  Server(net::Loop& loop, std::string name, bool any_session = false);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
