@@ -1,5 +1,6 @@
 #include "backend/connection.hpp"
 
+#include <algorithm>
 #include <coroutine>
 #include <string>
 #include <string_view>

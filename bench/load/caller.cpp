@@ -6,7 +6,7 @@
 namespace mcplb::bench {
 namespace {
 
-// Between tries when there is nobody to connect to: a closed loop would spin.
+// Between tries while there is nobody to talk to: a closed loop would spin.
 constexpr milliseconds pause_without_server{50};
 constexpr int opening_failures_max = 3;
 
@@ -128,9 +128,13 @@ class Caller final : public Job {
                                 outcome.status, outcome.server});
   }
 
-  bool must_pause(const Outcome& outcome) const {
-    const bool closed = context_.scenario.mode == Scenario::Mode::closed;
-    return closed && outcome.failure == Failure::connect;
+  // A proxy without a backend may accept and close: one that is closed twice in a row waits, too.
+  bool must_pause(const Outcome& outcome) {
+    const bool refused = outcome.failure == Failure::connect;
+    const bool closed = outcome.failure == Failure::closed;
+    const bool again = closed && closed_before_;
+    closed_before_ = closed;
+    return (refused || again) && context_.scenario.mode == Scenario::Mode::closed;
   }
   Task<void> pause() {
     net::Timers& timers = context_.loop.timers();
@@ -144,6 +148,7 @@ class Caller final : public Job {
   const std::size_t index_;
   const std::size_t callers_;
   std::size_t session_ = 0;  // the one to use next
+  bool closed_before_ = false;
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "load/runner.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 
 #include "mcplb/base/clock.hpp"
 

@@ -1,5 +1,7 @@
 #include "load/session_client.hpp"
 
+#include <optional>
+
 #include "mcplb/base/clock.hpp"
 
 namespace mcplb::bench {

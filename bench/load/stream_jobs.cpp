@@ -1,5 +1,7 @@
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "mcplb/base/clock.hpp"
 #include "mcplb/base/text.hpp"
