@@ -142,13 +142,23 @@ def choose_cores(arguments: argparse.Namespace) -> list[int]:
     return usable
 
 
-def run(arguments: argparse.Namespace, argv: list[str]) -> int:
+def said(arguments: argparse.Namespace) -> list[str]:
+    """The arguments that change figures, without paths of this machine."""
+    mode = [] if arguments.mode == "default" else [f"--{arguments.mode}"]
+    for name in ("only", "peers", "seconds", "repeats"):
+        value = getattr(arguments, name)
+        mode += [f"--{name}", str(value)] if value else []
+    return mode + (["--no-pin"] if arguments.no_pin else [])
+
+
+def run(arguments: argparse.Namespace) -> int:
     check_peers(names(arguments.peers))
     chosen = chosen_workloads(arguments)
     if arguments.install:
         install()
     folder = arguments.build.resolve() if arguments.build else build()
-    result = {"format": 1, "date": machine.now(), "mode": arguments.mode, "arguments": argv,
+    result = {"format": 1, "date": machine.now(), "mode": arguments.mode,
+              "arguments": said(arguments),
               "commit": machine.commit(), "machine": machine.describe(),
               "build": machine.build_of(folder)}
     warn_if_unfit(result)
@@ -206,7 +216,7 @@ def main(argv: list[str]) -> int:
             for path in publish.publish(arguments.publish, ROOT / "docs"):
                 print(path)
         else:
-            return run(arguments, argv)
+            return run(arguments)
     except Failure as failure:
         print(f"bench/run: {failure}", file=sys.stderr)
         return 1

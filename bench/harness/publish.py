@@ -39,7 +39,7 @@ def machine_text(result: dict) -> str:
     kind = "a virtual machine" if machine["virtual"] else "a machine"
     lines = [
         f"Recorded on {result['date']} from commit `{commit['id'][:12]}`{changed}, "
-        f"with `bench/run {' '.join(result['arguments'])}`, on {kind} with "
+        f"with `{' '.join(['bench/run', *result['arguments']])}`, on {kind} with "
         f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, "
         f"{machine['system']}, "
         f"kernel {machine['kernel']}. mcplb was built with {build.get('compiler')}, "

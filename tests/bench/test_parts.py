@@ -3,7 +3,7 @@ import os
 import re
 import unittest
 
-from harness import machine, measure, peers, procfs, recovery, runner, tracing, workloads
+from harness import cli, machine, measure, peers, procfs, recovery, runner, tracing, workloads
 from harness.processes import Failure
 from harness.procfs import Cpu, TICK_NS
 
@@ -148,6 +148,13 @@ class RecoveryTest(unittest.TestCase):
     def test_the_worst_second_is_in_percent_of_one_before(self):
         timeline = {"step_ms": 100, "ok": [50] * 10 + [0] * 5 + [50] * 20}
         self.assertAlmostEqual(recovery.lowest_percent(timeline, 1000.0), 50.0)
+
+
+class ArgumentsTest(unittest.TestCase):
+    def test_a_result_tells_what_changes_its_figures_and_no_path(self):
+        arguments = cli.arguments_of(
+            ["--full", "--only", "small", "--output", "/o", "--build", "/b"])
+        self.assertEqual(cli.said(arguments), ["--full", "--only", "small"])
 
 
 class ProgressTest(unittest.TestCase):
