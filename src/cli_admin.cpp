@@ -24,7 +24,8 @@ AdminCommands::AdminCommands(CLI::App& app, std::string& admin) : admin_(admin) 
   health.add_flag("--ready", ready_, "whether it accepts connections, whatever its backends do")
       ->excludes(live);
   health.footer(
-      "Prints one word. Ends with 0 when it is healthy or degraded (alive, ready), else with 1.\n"
+      "Prints one word, or on stderr what is wrong. "
+      "Ends with 0 when it is healthy or degraded (alive, ready), else with 1.\n"
       "It needs no token.");
   auto& status = add(app, "status", "how a running instance is, and its pools",
                      &AdminCommands::run_status);
@@ -109,12 +110,12 @@ int AdminCommands::run_health() const {
 }
 
 int AdminCommands::run_status() const {
-  return show({http::Method::get, "its state", "/api/state"}, status_table);
+  return show({http::Method::get, "its state", "/api/state?history=no"}, status_table);
 }
 
 int AdminCommands::run_backends() const {
-  std::string target = "/api/state";
-  if (!pool_.empty()) target += "?pool=" + percent_encoded(pool_);
+  std::string target = "/api/state?history=no";
+  if (!pool_.empty()) target += "&pool=" + percent_encoded(pool_);
   return show({http::Method::get, "the backends", std::move(target)}, backends_table);
 }
 

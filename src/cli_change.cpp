@@ -32,7 +32,7 @@ const Json* named(const Json& things, const char* key, const std::string& name) 
 int find_pool(const AdminAccess& access, BackendName& name) {
   if (!name.pool.empty()) return exit_fine;
   const CliAnswer state =
-      access.ask_quietly({http::Method::get, "the names of its pools", "/api/state"});
+      access.ask_quietly({http::Method::get, "the names of its pools", "/api/state?history=no"});
   if (state.exit_code != exit_fine) return state.exit_code;
   const Json& pools = pools_in(state.body);
   if (pools.size() == 1 && pools[0].is_object() && pools[0].value("name", Json()).is_string()) {
@@ -83,7 +83,7 @@ class Progress {
 
 // Looks until nothing is left.
 int wait_until_empty(const AdminAccess& access, const BackendName& name, std::int64_t timeout_s) {
-  const std::string target = "/api/state?pool=" + percent_encoded(name.pool);
+  const std::string target = "/api/state?history=no&pool=" + percent_encoded(name.pool);
   const Deadline end = Deadline::after(monotonic_ms(), milliseconds(timeout_s * 1000));
   Progress progress(access.json);
   while (true) {

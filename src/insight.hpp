@@ -18,8 +18,7 @@
 
 namespace mcplb {
 
-// Owned by the server, used on the control loop; hears of events on any thread. There is one at a
-// time, made before anybody logs and destroyed when nobody does any more.
+// Owned by the server, used on the control loop; hears of events on any thread. One at a time.
 class Insight {
  public:
   // All outlive it.

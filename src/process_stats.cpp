@@ -11,6 +11,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "mcplb/base/clock.hpp"
 #include "mcplb/base/text.hpp"
 
 namespace mcplb {
@@ -42,6 +43,14 @@ double started_after_boot() {
   return static_cast<double>(ticks.value_or(0)) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
+double start_unix_seconds() {
+  timespec since_boot{};
+  clock_gettime(CLOCK_BOOTTIME, &since_boot);
+  const double age = static_cast<double>(since_boot.tv_sec) +
+                     static_cast<double>(since_boot.tv_nsec) / 1e9 - started_after_boot();
+  return static_cast<double>(unix_ns()) / 1e9 - age;
+}
+
 }  // namespace
 
 ProcessStats process_stats() {
@@ -61,11 +70,9 @@ ProcessStats process_stats() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) stats.max_fds = limit.rlim_cur;
   stats.open_fds = count_open_fds();
-  timespec since_boot{};
-  clock_gettime(CLOCK_BOOTTIME, &since_boot);
-  const double age = static_cast<double>(since_boot.tv_sec) +
-                     static_cast<double>(since_boot.tv_nsec) / 1e9 - started_after_boot();
-  stats.start_unix_seconds = static_cast<double>(std::time(nullptr)) - age;
+  // Once: the system's clock may be set, and whoever looks for restarts compares.
+  static const double start = start_unix_seconds();
+  stats.start_unix_seconds = start;
   return stats;
 }
 

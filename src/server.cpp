@@ -85,6 +85,7 @@ struct Server::State {
   bool prepare(cluster::Backend& backend, std::string& message);
   admin::View admin_view();
   Task<void> pause(milliseconds time);
+  bool is_gone(const proxy::SharedPool& pool) const;
   admin::HealthReport health() const;
   void watch_signals();
   bool set_up_tls(std::string& message);
@@ -326,8 +327,14 @@ admin::View Server::State::admin_view() {
   };
   view.registration = [this] { return registrar ? &registrar->registration() : nullptr; };
   view.pools = [this] {
-    return pool_views(shared, insight.traffic(),
-                      registrar ? &registrar->registration() : nullptr);
+    auto pools = pool_views(shared, insight.traffic(),
+                            registrar ? &registrar->registration() : nullptr);
+    std::erase_if(pools, [this](const admin::PoolView& shown) {
+      return std::any_of(shared.pools.begin(), shared.pools.end(), [&](const auto& pool) {
+        return pool->pool.name() == shown.name && is_gone(*pool);
+      });
+    });
+    return pools;
   };
   view.activity = [this] { return insight.activity(); };
   view.metrics = [this] {
@@ -351,12 +358,22 @@ Task<void> Server::State::pause(milliseconds time) {
   co_await control.timers().sleep(end);
 }
 
+// A reload has taken it out of the configuration, and nothing of it is left.
+bool Server::State::is_gone(const proxy::SharedPool& pool) const {
+  const bool named = std::any_of(
+      settings.pools.begin(), settings.pools.end(),
+      [&](const config::PoolSettings& each) { return each.cluster.name == pool.pool.name(); });
+  return !named && pool.pool.view()->backends.empty() && pool.sessions.size() == 0 &&
+         pool.endpoint_sessions.size() == 0;
+}
+
 admin::HealthReport Server::State::health() const {
   admin::HealthReport report;
   report.instance = settings.instance;
   report.version = MCPLB_VERSION;
   report.uptime_seconds = (monotonic_ms() - started_at) / 1000;
   for (const auto& pool : shared.pools) {
+    if (is_gone(*pool)) continue;
     admin::PoolHealth health;
     health.name = pool->pool.name();
     const auto view = pool->pool.view();

@@ -30,7 +30,9 @@ class Timeline {
     std::string subject;
     TimePoint at = 0;
   };
-  LogBudget budget_;
+  bool merge(const std::string& subject, TimePoint now);
+
+  LogBudget budget_;  // of entries that are new
   mutable std::mutex mutex_;   // guards the entries
   std::deque<Entry> entries_;  // newest first; at most limits::timeline_max
 };

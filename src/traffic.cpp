@@ -55,7 +55,7 @@ TrafficCounts TrafficCounts::since(const TrafficCounts& earlier) const {
 }
 
 void TrafficTrack::sample(const TrafficCounts& counts, TimePoint now) {
-  if (recent_.empty()) step_began_ = {{}, now};
+  if (recent_.empty()) step_began_ = {counts, now};
   recent_.push_back({counts, now});
   // One that is older stays: rates are told from it on.
   while (recent_.size() > 2 && now - recent_[1].at >= recent_ms) recent_.pop_front();
@@ -92,6 +92,7 @@ void TrafficHistory::sample(const std::vector<const proxy::WorkerMetrics*>& work
   std::map<BackendId, TrafficCounts> of_backends;
   for (const BackendId member : members) of_backends[member];
   for (const proxy::WorkerMetrics* worker : workers) {
+    of_process += worker->no_pool;
     worker->pools.each([&](std::uint64_t pool, const proxy::PoolMetrics& metrics) {
       of_pools[pool] += metrics.traffic;
     });

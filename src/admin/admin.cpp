@@ -130,7 +130,12 @@ std::optional<wire::Reply> Admin::refuse(const Endpoint* endpoint, const Call& c
     reply.fields.emplace_back("Allow", allowed);
     return reply;
   }
-  if (endpoint->command.empty()) return std::nullopt;
+  if (endpoint->command.empty()) {
+    const bool open = !settings_.token.empty() || is_public(call.head.path);
+    const std::string_view why = open ? "" : rebound_name(call.head);
+    if (why.empty()) return std::nullopt;
+    return error_reply(403, "forbidden", why);
+  }
   const std::string_view wrong = foreign_origin(call.head, !settings_.token.empty());
   if (!wrong.empty()) return error_reply(403, "forbidden", wrong);
   if (endpoint->method == Method::post && !says_json(call.head)) {
@@ -167,7 +172,8 @@ void Admin::note_command(const wire::Request& request, const Endpoint& endpoint,
   const bool routine = endpoint.command == "heartbeat" && done;
   if (!done && !refused_lines_.grant(monotonic_ms())) return;
   log::event(routine ? LogLevel::debug : LogLevel::info, "admin_command", "command",
-             endpoint.command, "target", target_of(call.parts), "result", done ? "done" : "refused",
+             endpoint.command, "target", target_of(call.parts).substr(0, limits::audited_bytes_max),
+             "result", done ? "done" : "refused",
              "status", status, "peer", request.peer);
 }
 

@@ -35,10 +35,12 @@ std::string_view foreign_origin(const http::RequestHead& head, bool has_token) {
   if (!origin.empty() && !same_origin(origin, head.authority)) {
     return "commands are not taken from pages of other origins (Origin)";
   }
-  if (!has_token && !is_beyond_dns(head.authority)) {
-    return "without admin.token, commands want localhost or an IP address as their Host";
-  }
-  return "";
+  return has_token ? "" : rebound_name(head);
+}
+
+std::string_view rebound_name(const http::RequestHead& head) {
+  if (is_beyond_dns(head.authority)) return "";
+  return "without admin.token, this wants localhost or an IP address as its Host";
 }
 
 bool says_json(const http::RequestHead& head) {

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "mcplb/admin/admin.hpp"
+#include "mcplb/base/clock.hpp"
 #include "mcplb/base/metrics.hpp"
 
 #include "admin/backend_json.hpp"
@@ -38,7 +39,7 @@ Json history_json(const TrafficView& traffic) {
   return body;
 }
 
-Json traffic_json(const TrafficView& traffic) {
+Json traffic_json(const TrafficView& traffic, bool with_history) {
   Json body = Json::object();
   body["requests_per_second"] = rounded(traffic.requests_per_second);
   body["errors_per_second"] = rounded(traffic.errors_per_second);
@@ -46,7 +47,7 @@ Json traffic_json(const TrafficView& traffic) {
   body["overhead_ms"] = quantiles_json(traffic.overhead);
   body["requests_total"] = traffic.requests;
   body["errors_total"] = traffic.errors;
-  body["history"] = history_json(traffic);
+  if (with_history) body["history"] = history_json(traffic);
   return body;
 }
 
@@ -67,7 +68,7 @@ Json entry_json(const TimelineEntry& entry) {
   return body;
 }
 
-Json pool_state_json(const PoolHealth& health, const PoolView& view) {
+Json pool_state_json(const PoolHealth& health, const PoolView& view, bool with_history) {
   Json body = pool_json(health);
   body["usable"] = health.usable;
   body["balance"] = view.balance;
@@ -78,12 +79,12 @@ Json pool_state_json(const PoolHealth& health, const PoolView& view) {
     streams += backend.streams;
     in_flight += backend.in_flight;
     backends.push_back(backend_json(backend));
-    backends.back()["traffic"] = traffic_json(backend.traffic);
+    backends.back()["traffic"] = traffic_json(backend.traffic, with_history);
   }
   body["streams"] = streams;
   body["in_flight"] = in_flight;
   body["session_events"] = counts_json(view.session_events);
-  body["traffic"] = traffic_json(view.traffic);
+  body["traffic"] = traffic_json(view.traffic, with_history);
   body["backends"] = std::move(backends);
   return body;
 }
@@ -104,6 +105,7 @@ class Follower {
 
 wire::Reply Admin::state(const Call& call) const {
   const std::string only = parameter(call.head.query, "pool");
+  const bool with_history = parameter(call.head.query, "history") != "no";
   const HealthReport report = view_.health();
   const std::vector<PoolView> pools = view_.pools();
   if (!only.empty() && find_pool(pools, only) == nullptr) {
@@ -115,14 +117,14 @@ wire::Reply Admin::state(const Call& call) const {
   body["client_connections"] = activity.client_connections;
   body["workers"] = activity.workers;
   body["store"] = store_json(report.store);
-  body["traffic"] = traffic_json(activity.traffic);
+  body["traffic"] = traffic_json(activity.traffic, with_history);
   body["local_replies"] = counts_json(activity.local_replies);
   body["limit_hits"] = counts_json(activity.limit_hits);
   body["pools"] = Json::array();
   for (const PoolHealth& health : report.pools) {
     if (!only.empty() && health.name != only) continue;
     const PoolView* const view = find_pool(pools, health.name);
-    if (view != nullptr) body["pools"].push_back(pool_state_json(health, *view));
+    if (view != nullptr) body["pools"].push_back(pool_state_json(health, *view, with_history));
   }
   body["timeline"] = Json::array();
   for (const TimelineEntry& entry : activity.timeline)
@@ -130,9 +132,21 @@ wire::Reply Admin::state(const Call& call) const {
   return json_reply(200, body);
 }
 
+// Those who follow everything share what was made within half an interval: it is the loop that
+// accepts connections.
+wire::Reply Admin::followed_state(const Call& call) {
+  if (!call.head.query.empty()) return state(call);
+  const TimePoint now = monotonic_ms();
+  if (now - shared_at_ >= limits::admin_event_interval.count() / 2) {
+    shared_state_ = state(call);
+    shared_at_ = now;
+  }
+  return shared_state_;
+}
+
 // The same as server-sent events, until the client leaves.
 Task<void> Admin::follow(const Call& call, wire::ReplyWriter& writer) {
-  wire::Reply first = state(call);
+  wire::Reply first = followed_state(call);
   if (first.status != 200 || followers_ >= limits::admin_event_streams_max) {
     if (first.status == 200) {
       count_limit_hit(Limit::admin_event_streams);
@@ -155,7 +169,7 @@ Task<void> Admin::follow(const Call& call, wire::ReplyWriter& writer) {
     auto sent = co_await writer.write(std::move(event));
     if (!sent) co_return;
     co_await view_.pause(limits::admin_event_interval);
-    first = state(call);
+    first = followed_state(call);
     if (first.status != 200) break;  // the pool that it follows is gone
   }
   if (!written || head_only) co_return;

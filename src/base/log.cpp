@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 #include <mutex>
+#include <shared_mutex>
 #include <optional>
 #include <thread>
 
@@ -222,8 +223,14 @@ Writer& writer() {
   return instance;
 }
 
-log::Listener& listener() {
-  static log::Listener instance;
+// Who calls the listener shares the mutex, so that it is not replaced meanwhile.
+struct HeardBy {
+  std::shared_mutex mutex;
+  log::Listener listener;
+};
+
+HeardBy& heard_by() {
+  static HeardBy instance;
   return instance;
 }
 
@@ -252,13 +259,14 @@ void LogFields::add_key(std::string_view key) {
 }
 
 LogFields& LogFields::add(std::string_view key, std::string_view value) {
+  constexpr std::size_t value_bytes_max = 1024;
   add_key(key);
   if (format_ == LogFormat::json) {
-    append_json_string(text_, value);
+    append_json_string(text_, value.substr(0, value_bytes_max));
     return *this;
   }
   const bool plain = !value.empty() && value.find_first_of(" =\"") == std::string_view::npos;
-  const std::string safe = escaped(value, 1024);
+  const std::string safe = escaped(value, value_bytes_max);
   if (plain) {
     text_ += safe;
   } else {
@@ -280,10 +288,17 @@ namespace log {
 bool start(const LogSettings& settings, std::string_view instance) {
   return writer().start(settings, instance);
 }
-void set_listener(Listener next) { listener() = std::move(next); }
-bool has_listener() { return static_cast<bool>(listener()); }
+void set_listener(Listener next) {
+  const std::unique_lock lock(heard_by().mutex);
+  heard_by().listener = std::move(next);
+}
+bool has_listener() {
+  const std::shared_lock lock(heard_by().mutex);
+  return static_cast<bool>(heard_by().listener);
+}
 void tell_listener(LogLevel level, std::string_view event, const LogFields& fields) {
-  listener()(level, event, fields.text());
+  const std::shared_lock lock(heard_by().mutex);
+  if (heard_by().listener) heard_by().listener(level, event, fields.text());
 }
 bool change(const LogSettings& settings) { return writer().change(settings); }
 void stop() { writer().stop(); }

@@ -196,6 +196,7 @@ class Exchange {
   std::int64_t started_us_;
   std::int64_t sent_us_ = 0;
   std::int64_t head_us_ = 0;       // when the final head of the reply was there
+  std::int64_t failed_us_ = 0;     // waited for backends in tries that failed
   std::int64_t overhead_us_ = -1;  // our own share; less than 0: not known
 };
 

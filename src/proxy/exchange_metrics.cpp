@@ -16,7 +16,8 @@ void Exchange::count_exchange() {
   ExchangeTimes times;
   if (!waits_for_news && record_.status != 0) times.total = record_.total_us;
   times.overhead = overhead_us_;
-  const bool broke = record_.end.who == 'S' && record_.end.when == 'D';
+  const bool broke = record_.end.who == 'S' && record_.end.when == 'D' &&
+                     record_.reason == Reason::none;
   PoolMetrics* const of_pool =
       route_ == nullptr ? nullptr : &context_.pools[route_->pool]->metrics;
   context_.metrics.note_request(labels, times, broke, of_pool);

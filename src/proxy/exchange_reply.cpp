@@ -66,7 +66,7 @@ Task<Next> Exchange::forward_reply() {
     open_stream_.begin(pool_->shared.streams[static_cast<std::size_t>(stream_kind())]);
   }
   build_client_head(framing, close);
-  overhead_us_ = record_.wait_us + monotonic_us() - head_us_;
+  overhead_us_ = record_.wait_us - failed_us_ + monotonic_us() - head_us_;
   record_.end = {'C', 'D'};
   // Without framing an end in the middle would look like the end: it is a reset until it is one.
   if (framing == ClientFraming::until_close) stream_.reset_on_close(true);

@@ -40,7 +40,6 @@ std::optional<LocalReply> Exchange::find_owner() {
                     context_.lookup.may_know(pool_->lookup_scope, may_ask_backends());
     if (needs_lookup_) return std::nullopt;
     if (found == Found::unknown && pool_->identity.seals()) {
-      count_session(session::Event::lost);
       log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
                  hashed_for_log(message_.session), "why", "no backend has the id of its owner");
     }
@@ -113,10 +112,12 @@ std::optional<LocalReply> Exchange::take_found_owner() {
 
 LocalReply Exchange::lose_session(std::string_view why, Outcome outcome) {
   use_.end();
-  directory().forget(message_.session);
-  count_session(session::Event::lost);
-  log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
-             hashed_for_log(message_.session), "why", why);
+  // Other requests of the session may have found out, too.
+  if (directory().forget(message_.session)) {
+    count_session(session::Event::lost);
+    log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
+               hashed_for_log(message_.session), "why", why);
+  }
   return {Reason::session_unknown, "the session's backend is gone: initialize again", outcome};
 }
 
@@ -149,7 +150,7 @@ std::optional<LocalReply> Exchange::learn() {
                       Outcome::unknown};
   }
   if (learned == session::Directory::Learned::conflict) return session_conflict(id);
-  count_session(session::Event::created);
+  if (learned == session::Directory::Learned::added) count_session(session::Event::created);
   to_be_stored_ = context_.store != nullptr;
   opened_session_ = id;
   if (pool_->session.on_backend_loss == session::OnBackendLoss::reestablish) {

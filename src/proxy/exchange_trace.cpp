@@ -1,5 +1,6 @@
 #include "proxy/exchange_trace.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "mcplb/base/clock.hpp"
@@ -81,6 +82,13 @@ void add_address(SpanAttributes& attributes, std::string_view authority, bool ht
 std::string_view id_text(std::string_view id_json) {
   if (id_json.size() >= 2 && id_json.front() == '"') return id_json.substr(1, id_json.size() - 2);
   return id_json;
+}
+
+// "POST /path?query HTTP/1.1": the path, as the backend sees it.
+std::string path_in(std::string_view head) {
+  const std::size_t begin = std::min(head.find(' '), head.size() - 1) + 1;
+  const std::size_t end = head.find_first_of(" ?\r", begin);
+  return std::string(head.substr(begin, end - begin));
 }
 
 void mark_error(Span& span, std::string_view type) {
@@ -200,8 +208,7 @@ void ExchangeTrace::begin_try(const cluster::Backend& backend, std::string& head
   const std::string scheme = backend.https() ? "https" : "http";
   span.attributes.add("server.address", backend.host());
   span.attributes.add("server.port", backend.port());
-  span.attributes.add("url.full",
-                      scheme + "://" + backend.authority() + std::string(head_.path));
+  span.attributes.add("url.full", scheme + "://" + backend.authority() + path_in(head));
   span.attributes.add("network.protocol.version", "1.1");
   if (tries_ > 1) span.attributes.add("http.request.resend_count", tries_ - 1);
   add_message(span.attributes);

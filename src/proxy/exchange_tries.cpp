@@ -42,6 +42,7 @@ Task<Result<void>> Exchange::obtain_head() {
     report(backend, got);
     if (trace_) trace_->on_head(got ? backend_reply().status : 0, got);
     if (got) co_return {};
+    if (attempt_.connected) failed_us_ += monotonic_us() - sent_us_;
     const Retry retry = may_retry(got.error(), attempt_, licence(), repeated);
     if (retry == Retry::give_up || record_.tries >= tries_max) co_return got.error();
     const bool leaves = retry == Retry::same_backend && should_leave(backend);

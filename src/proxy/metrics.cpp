@@ -14,9 +14,9 @@ constexpr int backend_at = 34;
 
 Series<OwnCounter>::IsStale stale_backends(const cluster::Registry* registry) {
   if (registry == nullptr) return {};
-  return [registry](std::uint64_t key) {
+  return [registry](std::uint64_t key, TimePoint now) {
     const cluster::Backend* const backend = registry->find(RequestLabels::of(key).backend);
-    return backend != nullptr && backend->gone_for(limits::gone_series_kept, monotonic_ms());
+    return backend != nullptr && backend->gone_for(limits::gone_series_kept, now);
   };
 }
 
@@ -59,7 +59,6 @@ WorkerMetrics::WorkerMetrics(const cluster::Registry* registry)
 void WorkerMetrics::note_request(const RequestLabels& labels, const ExchangeTimes& times,
                                  bool broke, PoolMetrics* of_pool) {
   requests.at(labels.key()).add();
-  if (of_pool == nullptr) return;
   const bool failed = broke || labels.status >= 500;
   const auto count = [&](Traffic& traffic) {
     traffic.requests.add();
@@ -67,6 +66,7 @@ void WorkerMetrics::note_request(const RequestLabels& labels, const ExchangeTime
     if (times.total >= 0) traffic.durations.observe(times.total);
     if (times.overhead >= 0) traffic.overheads.observe(times.overhead);
   };
+  if (of_pool == nullptr) return count(no_pool);
   count(of_pool->traffic);
   if (times.total >= 0) {
     of_pool->durations[static_cast<std::size_t>(labels.method)].observe(times.total);

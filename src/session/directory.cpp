@@ -223,18 +223,19 @@ void Directory::note_events(const SessionUse& use) {
   if (use.generation_ == entry.generation) entry.streamed = true;
 }
 
-void Directory::forget(std::string_view id) {
+bool Directory::forget(std::string_view id) {
   Shard& shard = shards_[shard_of(id)];
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.sessions.find(id);
-  if (found == shard.sessions.end() || found->second.forgotten) return;
+  if (found == shard.sessions.end() || found->second.forgotten) return false;
   if (found->second.open == 0) {
     erase(shard, found);
-    return;
+    return true;
   }
   count(found->second.owner, -1);
   found->second.forgotten = true;
   ++shard.forgotten;
+  return true;
 }
 
 void Directory::forget_unless_streaming(std::string_view id) {

@@ -67,7 +67,9 @@ Exporter::Exporter(net::Timers& timers, Connector& connector, Target target)
     : timers_(timers),
       connector_(connector),
       target_(std::move(target)),
-      fields_(lines_of(target_.headers)) {}
+      fields_(lines_of(target_.headers)) {
+  queue_.reserve(limits::spans_queued_max);  // take() moves one span, never all of them
+}
 
 void Exporter::take(Span span) {
   {
@@ -208,7 +210,10 @@ void Exporter::on_taken(const Answer& answer, std::size_t spans) {
   const std::uint64_t rejected = std::min<std::uint64_t>(answer.rejected, spans);
   counts_.exported.add(spans - rejected);
   counts_.dropped.add(rejected);
-  const bool partial = rejected > 0 || !answer.why.empty();
+  if (rejected == 0 && !answer.why.empty()) {
+    log::event(LogLevel::debug, "tracing_collector_says", "message", answer.why);
+  }
+  const bool partial = rejected > 0;
   if (failing_ && !partial) {
     failing_ = false;
     log::event(LogLevel::info, "tracing_export_resumed", "endpoint", target_.endpoint.text(),

@@ -48,13 +48,21 @@ async function startExample(t, name, hasten = (text) => text) {
   const args = ['run', '-c', folder.file(`${name}.yaml`, here), '--admin', '127.0.0.1:0'];
   const balancer = await startMcplb({ args });
   running.push(balancer);
-  return { servers, url: `${balancer.url}/mcp`, state: () => stateOf(balancer) };
+  return { servers, balancer, url: `${balancer.url}/mcp`, state: () => stateOf(balancer) };
 }
 
-async function stateOf(balancer) {
+async function backendsOf(balancer) {
   const answer = await fetch(new URL('/api/state', balancer.adminUrl));
-  return (await answer.json()).pools[0].backends.map(({ state }) => state);
+  return (await answer.json()).pools[0].backends;
 }
+const stateOf = async (balancer) => (await backendsOf(balancer)).map(({ state }) => state);
+
+// A call is over for its client a moment before it is for the balancer.
+const untilUnderWay = (balancer, count) =>
+  until(5000, `${count} calls to be under way`, async () => {
+    const backends = await backendsOf(balancer);
+    return backends.reduce((sum, { in_flight: one }) => sum + one, 0) === count;
+  });
 
 const MCP = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' };
 
@@ -86,7 +94,7 @@ test('round robin: the server with twice the weight gets two of three', async (t
 });
 
 test('least connections: while a call is under way on one server, the other gets all', async (t) => {
-  const { url, servers } = await startExample(t, 'least-connections');
+  const { url, servers, balancer } = await startExample(t, 'least-connections');
   let finish;
   const held = new Promise((done) => (finish = done));
   for (const server of servers) {
@@ -100,7 +108,11 @@ test('least connections: while a call is under way on one server, the other gets
     servers.find(({ requests }) => requests.length > 0),
   );
   const idle = servers.find((server) => server !== busy);
-  assert.deepEqual(tally(await many(6, () => servedBy(url))), { [idle.name]: 6 });
+  const served = await many(6, async () => {
+    await untilUnderWay(balancer, 1);
+    return servedBy(url);
+  });
+  assert.deepEqual(tally(served), { [idle.name]: 6 });
   finish();
   await slow;
   assert.deepEqual(new Set(await many(8, () => servedBy(url))), new Set(['server-1', 'server-2']));

@@ -46,6 +46,25 @@ TEST_SUITE("timeline") {
     CHECK(timeline.newest_first().size() == 3);
   }
 
+  TEST_CASE("thousands of sessions that move at once are counted") {
+    Timeline timeline;
+    const std::string flow = field("from", "a") + field("to", "b");
+    const std::uint64_t hits = limit_hits(Limit::timeline_events);
+    for (int i = 0; i < 5'000; ++i) {
+      timeline.hear(LogLevel::info, "session_moved", field("session", std::to_string(i)) + flow, 7);
+    }
+    REQUIRE(timeline.newest_first().size() == 1);
+    CHECK(timeline.newest_first()[0].count == 5'000);
+    CHECK(limit_hits(Limit::timeline_events) == hits);
+  }
+
+  TEST_CASE("a command that was refused is not told") {
+    Timeline timeline;
+    timeline.hear(LogLevel::info, "admin_command",
+                  field("command", "drain") + field("result", "refused"), 0);
+    CHECK(timeline.newest_first().empty());
+  }
+
   TEST_CASE("it is bounded, in all and in one second") {
     Timeline timeline;
     const std::uint64_t hits = limit_hits(Limit::timeline_events);

@@ -51,6 +51,14 @@ TEST_SUITE("traffic") {
     CHECK(view.history.back().requests_per_second == doctest::Approx(2));
   }
 
+  TEST_CASE("what was counted before the first look is no traffic") {
+    TrafficTrack track;
+    for (int second = 0; second <= 6; ++second) track.sample(counts_of(1'000'000), 1'000 * second);
+    REQUIRE(track.view().history.size() == 1);
+    CHECK(track.view().history[0].requests_per_second == 0);
+    CHECK(track.view().requests == 1'000'000);
+  }
+
   TEST_CASE("pools and members are summed over workers; who is no member is left out") {
     proxy::WorkerMetrics one(nullptr);
     proxy::WorkerMetrics two(nullptr);

@@ -14,6 +14,7 @@
 #include "mcplb/admin/sessions.hpp"
 #include "mcplb/admin/settings.hpp"
 #include "mcplb/async/task.hpp"
+#include "mcplb/base/clock.hpp"
 #include "mcplb/base/limits.hpp"
 #include "mcplb/base/log_budget.hpp"
 #include "mcplb/base/result.hpp"
@@ -112,6 +113,7 @@ class Admin final : public wire::Handler {
   wire::Reply metrics(const Call& call) const;
   wire::Reply configuration(const Call& call) const;
   wire::Reply state(const Call& call) const;
+  wire::Reply followed_state(const Call& call);
   Task<void> follow(const Call& call, wire::ReplyWriter& writer);
   wire::Reply sessions(const Call& call) const;
   Task<wire::Reply> session(const Call& call) const;
@@ -129,6 +131,8 @@ class Admin final : public wire::Handler {
 
   Settings settings_;
   View view_;
+  wire::Reply shared_state_;
+  TimePoint shared_at_ = -limits::admin_event_interval.count();
   std::size_t followers_ = 0;  // of /api/events; at most limits::admin_event_streams_max
   LogBudget refused_lines_{limits::refused_command_lines_per_second};
 };

@@ -276,6 +276,8 @@ static_assert(store_expired_batch * (session_id_bytes_max + session_place_bytes_
 inline constexpr std::size_t metric_series_max = 8192;
 // How long the series of a backend that has left are still shown.
 inline constexpr milliseconds gone_series_kept{10 * 60'000};
+// Of what a command names, in its line of the log.
+inline constexpr std::size_t audited_bytes_max = 256;
 // Pages that follow /api/events at one time.
 inline constexpr std::size_t admin_event_streams_max = 64;
 // Between two states that such a page is sent.

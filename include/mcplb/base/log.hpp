@@ -63,8 +63,8 @@ void stop();
 // Opens the access log file again (SIGUSR1). The old one is kept while the new one does not open.
 void reopen();
 // Who hears every event from info on, also one that the level keeps out of the log: with its fields
-// as the inside of a JSON object (`,"key":value` for each). Called on the thread of the event. Not
-// while anybody logs; empty: nobody.
+// as the inside of a JSON object (`,"key":value` for each). Called on the thread of the event,
+// never again once it was replaced; it must not log. Empty: nobody.
 using Listener = std::function<void(LogLevel, std::string_view event, std::string_view fields)>;
 void set_listener(Listener listener);
 bool has_listener();

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "mcplb/base/hash.hpp"
+#include "mcplb/base/clock.hpp"
 #include "mcplb/base/metrics.hpp"
 
 namespace mcplb {
@@ -21,8 +21,8 @@ class Series {
   // What is counted in place of keys that came when there were `size_max` already.
   static constexpr std::uint64_t others = UINT64_MAX;
 
-  // `is_stale` says which keys may be dropped when it is full.
-  using IsStale = std::function<bool(std::uint64_t key)>;
+  // Says which keys may be dropped when it is full; asked for all of them, but once a second.
+  using IsStale = std::function<bool(std::uint64_t key, TimePoint now)>;
   explicit Series(std::size_t size_max, IsStale is_stale = {})
       : size_max_(size_max),
         is_stale_(std::move(is_stale)) {}
@@ -32,7 +32,12 @@ class Series {
   // By the counting thread. Good until the next call.
   Value& at(std::uint64_t key) {
     const auto found = by_key_.find(key);
-    return found != by_key_.end() ? found->second->value : add(key);
+    if (found != by_key_.end()) return found->second->value;
+    if (by_key_.size() >= size_max_ && key != others && !may_make_room()) {
+      count_limit_hit(Limit::metric_series);
+      return at(others);
+    }
+    return add(key);
   }
 
   // Calls `visit(key, value)` for each; at() must not be called from there.
@@ -54,32 +59,31 @@ class Series {
 
   Value& add(std::uint64_t key) {
     const std::lock_guard lock(mutex_);
-    if (entries_.size() >= size_max_ && key != others) {
-      drop_stale();
-      if (entries_.size() >= size_max_) {
-        count_limit_hit(Limit::metric_series);
-        key = others;
-        const auto found = by_key_.find(key);
-        if (found != by_key_.end()) return found->second->value;
-      }
-    }
     Entry& entry = entries_.emplace_back(key);
     by_key_.emplace(key, &entry);
     return entry.value;
   }
-  void drop_stale() {
-    if (!is_stale_) return;
-    entries_.remove_if([this](const Entry& entry) {
-      const bool stale = entry.key != others && is_stale_(entry.key);
+  // Drops what is stale. False: it is as full as before.
+  bool may_make_room() {
+    const TimePoint now = monotonic_ms();
+    if (!is_stale_ || now < look_again_at_) return false;
+    look_again_at_ = now + 1000;
+    const std::size_t before = by_key_.size();
+    const std::lock_guard lock(mutex_);
+    entries_.remove_if([this, now](const Entry& entry) {
+      const bool stale = entry.key != others && is_stale_(entry.key, now);
       if (stale) by_key_.erase(entry.key);
       return stale;
     });
+    return by_key_.size() < before;
   }
 
   const std::size_t size_max_;
   const IsStale is_stale_;
-  std::unordered_map<std::uint64_t, Entry*, HashKey> by_key_;  // of the counting thread
-  mutable std::mutex mutex_;                                   // guards the list, not the values
+  // These two are the counting thread's.
+  std::unordered_map<std::uint64_t, Entry*, HashKey> by_key_;
+  TimePoint look_again_at_ = 0;
+  mutable std::mutex mutex_;  // guards the list, not the values
   std::list<Entry> entries_;
 };
 

@@ -82,6 +82,7 @@ class WorkerMetrics {
   void note_local_reply(Reason reason) { local_replies[static_cast<std::size_t>(reason)].add(); }
 
   Series<OwnCounter> requests;  // by RequestLabels
+  Traffic no_pool;              // of requests that met none
   Series<PoolMetrics> pools;    // by the pool's place in SharedState::pools
   Series<Traffic> backends;     // by the pool and the backend of RequestLabels
   Series<OwnCounter> broken;    // likewise: replies that broke after their head

@@ -156,7 +156,7 @@ class Directory {
   // Finds the owner and marks the session in use; empty when the id is unknown.
   SessionUse begin_use(std::string_view id, TimePoint now);
   // Drops a session, also while it is in use.
-  void forget(std::string_view id);
+  bool forget(std::string_view id);
   // The same, unless a stream of it is open; requests that still use it may finish.
   void forget_unless_streaming(std::string_view id);
   // The same, unless something still uses it.

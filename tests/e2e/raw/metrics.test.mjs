@@ -123,6 +123,9 @@ describe('GET /metrics', () => {
     assert.ok(sumOf(values, 'process_open_fds') > 5);
     const age = Date.now() / 1000 - sumOf(values, 'process_start_time_seconds');
     assert.ok(age > -2 && age < 300, `started ${age} s ago`);
+    const again = await metricsOf(balancer);
+    const start_time = 'process_start_time_seconds';
+    assert.equal(sumOf(again, start_time), sumOf(values, start_time), 'it started once');
   });
 
   test('counts requests by pool, backend, method, era and status', async () => {

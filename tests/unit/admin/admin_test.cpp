@@ -330,6 +330,24 @@ TEST_SUITE("admin/admin") {
       "event": "backend_down", "count": 2, "fields": {"backend": "a"}}])"));
   }
 
+  TEST_CASE("the history is left out for who does not want it") {
+    Fixture fixture;
+    fixture.pools.push_back({"p", "round_robin", {}, {}, {}});
+    CHECK(fixture.ask("GET /api/state").has_sent("history"));
+    CHECK_FALSE(fixture.ask("GET /api/state?history=no").has_sent("history"));
+  }
+
+  TEST_CASE("without a token nothing but the page and probes is told under a made-up name") {
+    Fixture fixture;
+    const std::string rebound = "Host: evil.example\r\n";
+    for (const char* path : {"/api/state", "/api/events", "/config", "/metrics", "/api/sessions"}) {
+      CHECK(fixture.ask(std::string("GET ") + path, rebound).status() == 403);
+    }
+    CHECK(fixture.ask("GET /health", rebound).status() == 200);
+    const std::string fields = rebound + "Authorization: Bearer secret\r\n";
+    CHECK(Fixture("secret").ask("GET /config", fields).status() == 200);
+  }
+
   TEST_CASE("events are the state again and again, until the pool that is followed is gone") {
     Fixture fixture;
     fixture.pools.push_back({"p", "round_robin", {}, {}, {}});

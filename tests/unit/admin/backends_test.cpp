@@ -166,9 +166,8 @@ TEST_SUITE("admin/backends") {
   TEST_CASE("commands want JSON, and come from no other site") {
     Fixture fixture("");
     const std::string path = "/api/backends/p/h:1/disable";
-    // The host that these tests send is a name.
     const std::string json = json_type;
-    CHECK(fixture.post_with(path, json).status() == 403);
+    CHECK(fixture.post_with(path, json + "Host: a\r\n").status() == 403);
     Fixture guarded;
     const std::string token = token_field;
     CHECK(guarded.post_with(path, token).status() == 415);
@@ -177,7 +176,7 @@ TEST_SUITE("admin/backends") {
     CHECK(guarded.post_with(path, token + json + "Sec-Fetch-Site: cross-site\r\n").status() == 403);
     CHECK(fixture.commands.empty());
     CHECK(guarded.commands.empty());
-    CHECK(guarded.post_with(path, token + json + "Origin: http://a\r\n").status() == 200);
+    CHECK(guarded.post_with(path, token + json + "Host: a\r\nOrigin: http://a\r\n").status() == 200);
   }
 
   TEST_CASE("commands want the token before anything else") {

@@ -35,13 +35,24 @@ TEST_SUITE("base/series") {
   }
 
   TEST_CASE("stale keys make room when it is full, and not before") {
-    Series<OwnCounter> series(3, [](std::uint64_t key) { return key < 3; });
+    Series<OwnCounter> series(3, [](std::uint64_t key, TimePoint) { return key < 3; });
     for (std::uint64_t key = 1; key <= 3; ++key) series.at(key).add();
     CHECK(seen(series).size() == 3);
     series.at(9).add();
     CHECK(seen(series) == std::map<std::uint64_t, std::uint64_t>{{3, 1}, {9, 1}});
     series.at(1).add();
     CHECK(seen(series).at(1) == 1);
+  }
+
+  TEST_CASE("it does not look for stale keys at each key that finds no room") {
+    int looks = 0;
+    Series<OwnCounter> series(3, [&looks](std::uint64_t, TimePoint) {
+      ++looks;
+      return false;
+    });
+    for (std::uint64_t key = 1; key <= 100; ++key) series.at(key).add();
+    CHECK(looks <= 3 * 2);  // one look, and another one should a second have passed
+    CHECK(seen(series).at(Series<OwnCounter>::others) == 97);
   }
 
   TEST_CASE("it is read while it is counted into") {

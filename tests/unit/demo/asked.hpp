@@ -21,8 +21,8 @@ namespace mcplb::test {
 
 class Asked {
  public:
-  // `head` is the request line and further fields, each with its CRLF. Host and Content-Length
-  // are added.
+  // `head` is the request line and further fields, each with its CRLF. Content-Length is
+  // added, and Host when there is none.
   Asked(net::Loop& loop, wire::Handler& handler, std::string_view head, std::string body = "")
       : loop_(loop),
         pipe_(loop.timers(), loop.buffers()),
@@ -62,8 +62,9 @@ class Asked {
  private:
   static wire::Request make_request(std::string_view head, std::string body) {
     wire::Request request;
-    request.head_bytes = std::string(head) +
-                         "Host: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+    request.head_bytes = head;
+    if (head.find("Host: ") == std::string_view::npos) request.head_bytes += "Host: 127.0.0.1\r\n";
+    request.head_bytes += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
     request.body = std::move(body);
     return request;
   }
