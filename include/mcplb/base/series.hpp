@@ -29,7 +29,7 @@ class Series {
   Series(const Series&) = delete;
   Series& operator=(const Series&) = delete;
 
-  // By the counting thread. Good until the next call.
+  // By the counting thread. Good until the next call, or for good when no key is ever stale.
   Value& at(std::uint64_t key) {
     const auto found = by_key_.find(key);
     if (found != by_key_.end()) return found->second->value;
