@@ -140,10 +140,3 @@ function nameOf({ method, message }) {
 
 export const startPlainServers = (...names) =>
   Promise.all(names.map((name) => PlainServer.start(name)));
-
-// The one server that was sent anything since clear().
-export function onlyReceiver(servers) {
-  const got = servers.filter(({ requests }) => requests.length > 0);
-  assert.equal(got.length, 1, `received by ${got.map(({ name }) => name)}`);
-  return got[0];
-}
