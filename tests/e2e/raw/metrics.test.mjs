@@ -136,10 +136,11 @@ describe('GET /metrics', () => {
     await send(balancer, get('/broken'));
     const name = 'mcplb_requests_total';
     const calls = { pool: 'default', method: 'tools/call', era: 'legacy', code: '200' };
-    const values = await metricsWith(balancer, name, calls, 3);
-    assert.equal(sumOf(values, name, { method: 'tools/list' }), 1);
+    await metricsWith(balancer, name, calls, 3);
+    await metricsWith(balancer, name, { method: 'tools/list' }, 1);
+    const broken = { method: 'other', era: 'none', code: '500' };
+    const values = await metricsWith(balancer, name, broken, 1);
     assert.equal(sumOf(values, name, { method: 'initialize' }), 1);
-    await metricsWith(balancer, name, { method: 'other', era: 'none', code: '500' }, 1);
     const times = 'mcplb_request_duration_seconds';
     assert.equal(sumOf(values, `${times}_count`, { method: 'tools/call' }), 3);
     assert.equal(sumOf(values, `${times}_bucket`, { method: 'tools/call', le: '+Inf' }), 3);
@@ -163,10 +164,16 @@ describe('GET /metrics', () => {
     };
     await round(0);
     const seen = (values) => [...values.keys()].sort();
-    const labels = { method: 'other', era: 'legacy' };
-    const before = seen(await metricsWith(balancer, 'mcplb_requests_total', labels, 1));
+    // A client may have its answer before the request is counted: that of the last one, too.
+    const counted = async (rounds) => {
+      const labels = { method: 'other', era: 'legacy' };
+      await metricsWith(balancer, 'mcplb_requests_total', labels, rounds);
+      const last = { method: 'tools/call', code: '404' };
+      return metricsWith(balancer, 'mcplb_requests_total', last, rounds);
+    };
+    const before = seen(await counted(1));
     for (let i = 1; i <= 30; i += 1) await round(i);
-    const values = await metricsWith(balancer, 'mcplb_requests_total', labels, 31);
+    const values = await counted(31);
     // A path may have met the other backend only now.
     const isNew = (series) => !before.includes(series) && !series.includes('method="other"');
     assert.deepEqual(seen(values).filter(isNew), []);
@@ -181,13 +188,9 @@ describe('GET /metrics', () => {
     await send(balancer, erase(id));
     await send(balancer, post(call(1), { session: id }));
     await send(balancer, post('{"jsonrpc":"2.0","id":1,"method":"tools/call","method":1}'));
-    let values = await metricsWith(
-      balancer,
-      'mcplb_local_replies_total',
-      { reason: 'session_unknown' },
-      1,
-    );
-    assert.equal(sumOf(values, 'mcplb_local_replies_total', { reason: 'bad_request' }), 1);
+    const replies = 'mcplb_local_replies_total';
+    await metricsWith(balancer, replies, { reason: 'session_unknown' }, 1);
+    let values = await metricsWith(balancer, replies, { reason: 'bad_request' }, 1);
     for (const [event, count] of Object.entries({ created: 1, deleted: 1, unknown: 1, lost: 0 }))
       assert.equal(sumOf(values, 'mcplb_session_events_total', { event }), count, event);
     const [broken] = backends;
@@ -206,8 +209,8 @@ describe('GET /metrics', () => {
     const client = await RawClient.connect(balancer.url);
     client.send(streamGet(id));
     const labels = { pool: 'default', kind: 'get' };
-    const values = await metricsWith(balancer, 'mcplb_streams', labels, 1);
-    assert.equal(sumOf(values, 'mcplb_client_connections'), 1);
+    await metricsWith(balancer, 'mcplb_streams', labels, 1);
+    const values = await metricsWith(balancer, 'mcplb_client_connections', {}, 1);
     assert.equal(sumOf(values, 'mcplb_backend_in_flight'), 1);
     client.destroy();
     await metricsWith(balancer, 'mcplb_streams', labels, 0);
