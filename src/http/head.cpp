@@ -122,7 +122,7 @@ void Fields::add(std::string_view name, std::string_view value, bool plain) {
   const Name id = name_of(name);
   const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(id);
   if ((present_ & bit) == 0) {
-    first_[static_cast<unsigned>(id)] = static_cast<std::uint32_t>(fields_.size());
+    first_[static_cast<unsigned>(id)] = static_cast<std::uint16_t>(fields_.size());
   }
   repeated_ |= present_ & bit;
   present_ |= bit;

@@ -1,6 +1,7 @@
 #include "mcplb/net/stream.hpp"
 
 #include <cerrno>
+#include <algorithm>
 #include <utility>
 
 namespace mcplb::net {
@@ -91,35 +92,39 @@ void Stream::MoreAwaiter::on_timer() {
   complete(Error{Error::Kind::timeout, Error::Side::self, 0, "no bytes before the deadline"});
 }
 
-bool Stream::WriteAwaiter::await_ready() {
-  const std::size_t size = bytes_.size();
-  const std::ptrdiff_t written = stream_.try_write(bytes_);
+Stream::WriteAwaiter::WriteAwaiter(Stream& stream, const Slices& bytes, const Terms& terms)
+    : stream_(stream), terms_(terms) {
+  const std::size_t size = bytes.size();
+  const std::ptrdiff_t written = stream_.try_write(bytes);
   if (written < 0) {
     result_ = Error{Error::Kind::reset, Error::Side::self, static_cast<int>(-written),
                     "connection broke while writing"};
-    return true;
+    return;
   }
-  taken_ = static_cast<std::size_t>(written);
   // All of it counts as written from here on: what is queued goes out or the stream is lost.
   stream_.bytes_written_ += size;
-  return taken_ == size;
+  if (static_cast<std::size_t>(written) < size) queue(bytes, static_cast<std::size_t>(written));
 }
 
-void Stream::WriteAwaiter::await_suspend(std::coroutine_handle<> waiting) {
+void Stream::WriteAwaiter::queue(const Slices& bytes, std::size_t taken) {
   MCPLB_ASSERT(stream_.writer_ == nullptr);
+  queued_ = true;
   std::string rest;
-  rest.reserve(bytes_.size() - taken_);
-  std::size_t skip = taken_;
-  for (const std::string_view piece : bytes_.pieces) {
+  rest.reserve(bytes.size() - taken);
+  std::size_t skip = taken;
+  for (const std::string_view piece : bytes.pieces) {
     const std::size_t skipped = std::min(skip, piece.size());
     skip -= skipped;
     rest.append(piece.substr(skipped));
   }
+  stream_.queue_write(std::move(rest));
+  unacknowledged_ = stream_.unacknowledged();
+}
+
+void Stream::WriteAwaiter::await_suspend(std::coroutine_handle<> waiting) {
   waiting_ = waiting;
   stream_.writer_ = this;
   stream_.timers_.arm(*this, terms_.deadline);
-  stream_.queue_write(std::move(rest));
-  unacknowledged_ = stream_.unacknowledged();
 }
 
 void Stream::WriteAwaiter::complete(Result<void> result) {

@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -18,18 +19,32 @@
 namespace mcplb::net {
 namespace {
 
+// In a program with threads glibc's recv() and send() are points where a thread can be cancelled,
+// which costs each call two locked instructions. No thread of ours is ever cancelled.
+ssize_t receive(int fd, const Buffer::Room& room) {
+  return ::syscall(SYS_recvfrom, fd, room.data, room.size, MSG_DONTWAIT, nullptr, nullptr);
+}
+
+ssize_t send_message(int fd, const msghdr& message) {
+  return ::syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+ssize_t send_bytes(int fd, const iovec& bytes) {
+  return ::syscall(SYS_sendto, fd, bytes.iov_base, bytes.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT,
+                   nullptr, 0);
+}
+
 // Negative: an errno. 0: the socket takes nothing now.
 std::ptrdiff_t send_some(int fd, iovec* pieces, std::size_t count) {
-  constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
   ssize_t written = 0;
   do {
     if (count == 1) {
-      written = ::send(fd, pieces[0].iov_base, pieces[0].iov_len, flags);
+      written = send_bytes(fd, pieces[0]);
     } else {
       msghdr message{};
       message.msg_iov = pieces;
       message.msg_iovlen = count;
-      written = ::sendmsg(fd, &message, flags);
+      written = send_message(fd, message);
     }
   } while (written < 0 && errno == EINTR);
   if (written >= 0) return written;
@@ -96,7 +111,7 @@ void TcpStream::set_reading(bool on) {
 }
 
 int TcpStream::wanted() const {
-  return (reading_ ? UV_READABLE : 0) | (queued_.empty() ? 0 : UV_WRITABLE);
+  return (reading_ ? UV_READABLE : 0) | (queued_ ? UV_WRITABLE : 0);
 }
 
 // Changing the watch costs two system calls. It grows at once; it shrinks in on_ready(), when the
@@ -108,7 +123,7 @@ void TcpStream::watch_for_more() {
 }
 
 void TcpStream::on_ready(bool readable, bool writable) {
-  const bool unwanted = (readable && !reading_) || (writable && queued_.empty());
+  const bool unwanted = (readable && !reading_) || (writable && !queued_);
   if (unwanted && watched_ != wanted()) {
     watched_ = wanted();
     handle_->wait_for(watched_);
@@ -118,7 +133,7 @@ void TcpStream::on_ready(bool readable, bool writable) {
   // its answer counts.
   if (readable && reading_) read_some();
   // The awakened task may have destroyed this stream; the handle lives until the next turn.
-  if (handle.owner == this && writable && !queued_.empty()) write_some();
+  if (handle.owner == this && writable && queued_) write_some();
 }
 
 void TcpStream::on_watch_ended() {
@@ -129,7 +144,7 @@ void TcpStream::on_watch_ended() {
 // The last thing that it does is to wake whoever waits, who may destroy this stream.
 void TcpStream::read_some() {
   const Buffer::Room room = input().prepare();
-  const ssize_t count = ::recv(handle_->fd, room.data, room.size, MSG_DONTWAIT);
+  const ssize_t count = receive(handle_->fd, room);
   const int code = errno;
   if (count > 0) {
     bytes_arrived(static_cast<std::size_t>(count));
@@ -151,18 +166,17 @@ void TcpStream::read_some() {
 // An end is left for the loop to find.
 void TcpStream::fetch() {
   const Buffer::Room room = input().prepare();
-  const ssize_t count = ::recv(handle_->fd, room.data, room.size, MSG_DONTWAIT);
+  const ssize_t count = receive(handle_->fd, room);
   if (count > 0) note_fetched(static_cast<std::size_t>(count));
   input().release_if_empty();
 }
 
 void TcpStream::write_some() {
-  iovec rest{queued_.data() + queued_sent_, queued_.size() - queued_sent_};
+  iovec rest{queued_->bytes.data() + queued_->sent, queued_->left()};
   const std::ptrdiff_t written = send_some(handle_->fd, &rest, 1);
-  if (written > 0) queued_sent_ += static_cast<std::size_t>(written);
-  if (written >= 0 && queued_sent_ < queued_.size()) return;
-  release(queued_);
-  queued_sent_ = 0;
+  if (written > 0) queued_->sent += static_cast<std::size_t>(written);
+  if (written >= 0 && queued_->left() > 0) return;
+  queued_.reset();
   if (written < 0) broken_ = static_cast<int>(-written);
   if (written < 0) {
     write_ended(write_error(static_cast<int>(-written)));
@@ -174,12 +188,12 @@ void TcpStream::write_some() {
 std::size_t TcpStream::unacknowledged() const {
   int bytes = 0;
   if (::ioctl(handle_->fd, SIOCOUTQ, &bytes) != 0 || bytes < 0) return 0;
-  return static_cast<std::size_t>(bytes) + queued_.size() - queued_sent_;
+  return static_cast<std::size_t>(bytes) + (queued_ ? queued_->left() : 0);
 }
 
 std::ptrdiff_t TcpStream::try_write(const Slices& bytes) {
   // Left over from a flow that gave up waiting: what comes now must not overtake it.
-  if (!queued_.empty()) return -EBUSY;
+  if (queued_) return -EBUSY;
   std::array<iovec, std::tuple_size_v<decltype(Slices::pieces)>> pieces{};
   std::size_t count = 0;
   for (const std::string_view piece : bytes.pieces) {
@@ -191,8 +205,7 @@ std::ptrdiff_t TcpStream::try_write(const Slices& bytes) {
 }
 
 void TcpStream::queue_write(std::string rest) {
-  queued_ = std::move(rest);
-  queued_sent_ = 0;
+  queued_ = std::make_unique<Queued>(Queued{std::move(rest), 0});
   watch_for_more();
 }
 

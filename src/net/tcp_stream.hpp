@@ -50,7 +50,7 @@ class TcpStream final : public Stream, private SocketHandle::Owner {
 
   void shutdown_write() override;
   void reset_on_close(bool on) override { reset_on_close_ = on; }
-  bool write_pending() const override { return !queued_.empty(); }
+  bool write_pending() const override { return queued_ != nullptr; }
   bool is_quiet() override;
   bool proves_nothing_delivered(std::uint64_t written_before) override;
 
@@ -67,9 +67,15 @@ class TcpStream final : public Stream, private SocketHandle::Owner {
   int wanted() const;
   void watch_for_more();
 
+  // Of the one write that the socket did not take at once.
+  struct Queued {
+    std::string bytes;
+    std::size_t sent = 0;
+    std::size_t left() const { return bytes.size() - sent; }
+  };
+
   OwnedHandle handle_;
-  std::string queued_;           // of the one write that the socket did not take at once
-  std::size_t queued_sent_ = 0;  // bytes of it that are out
+  std::unique_ptr<Queued> queued_;  // null: the socket has taken all there was
   int broken_ = 0;   // errno of a write that failed: the next end is a reset
   int watched_ = 0;  // what the handle waits for: what is wanted, or more for a while
   bool reading_ = false;

@@ -19,14 +19,8 @@ struct EndCode {
   char when = '-';
 };
 
-struct AccessRecord {
-  std::string_view request_id;
-  TraceId trace;  // none: the line says nothing of it
-  std::string_view client;
-  std::string_view pool;
-  std::string_view backend;
-  const mcp::Message* message = nullptr;
-  std::string_view http_method;
+// How an exchange went.
+struct ExchangeFigures {
   int status = 0;
   Reason reason = Reason::none;
   EndCode end;
@@ -36,6 +30,16 @@ struct AccessRecord {
   std::int64_t backend_us = 0;  // from that write to the reply's head
   std::int64_t total_us = 0;
   int tries = 0;
+};
+
+struct AccessRecord : ExchangeFigures {
+  std::string_view request_id;
+  TraceId trace;  // none: the line says nothing of it
+  std::string_view client;
+  std::string_view pool;
+  std::string_view backend;
+  const mcp::Message* message = nullptr;
+  std::string_view http_method;
 };
 
 // What a message names, as it may be shown. A task id may work like a key, and a URI may carry

@@ -35,22 +35,14 @@ ClientConnection::ClientConnection(Context& context, std::unique_ptr<net::Stream
       idle_(*stream_) {}
 
 Task<void> ClientConnection::run() {
-  if (count_.total() > context_.client.client_connections_max) {
-    count_limit_hit(Limit::client_connections);
-    count_.leave_process();
-    Scratch unread;
-    unread.request.head.method = http::Method::post;  // most likely; nothing has been read
-    const LocalReply reply{Reason::overloaded, "limits.client_connections_max is reached", {}};
-    co_await refuse(unread, nullptr, reply);
-    co_return;
-  }
-  bool open = true;
+  bool open = count_.total() <= context_.client.client_connections_max;
+  if (!open) co_await refuse_connection();
   while (open) {
     if (stream_->unread().empty()) {
       if (context_.stopping) co_return;
-      const milliseconds patience = context_.client.client_idle_timeout;
+      const Deadline patience = context_.loop.timers().in(context_.client.client_idle_timeout);
       context_.idle_connections.push_back(idle_);
-      auto begun = co_await stream_->more(context_.loop.timers().in(patience));
+      auto begun = co_await stream_->more(patience);
       idle_.unlink();
       if (!begun) co_return;
     }
@@ -59,52 +51,66 @@ Task<void> ClientConnection::run() {
   }
 }
 
+Task<void> ClientConnection::refuse_connection() {
+  count_limit_hit(Limit::client_connections);
+  count_.leave_process();
+  Scratch unread;
+  unread.request.head.method = http::Method::post;  // most likely; nothing has been read
+  const LocalReply reply{Reason::overloaded, "limits.client_connections_max is reached", {}};
+  co_await refuse(unread, nullptr, reply);
+}
+
 // False when the connection ends with this request.
 Task<bool> ClientConnection::serve_one() {
   context_.refresh();
   BorrowedScratch borrowed(context_.scratch);
   Scratch& scratch = borrowed.get();
-  const http::RequestHead& head = scratch.request.head;
-  auto taken = reader_.take_head(scratch.request);
+  auto head_taken = reader_.take_head(scratch.request);
+  const bool taken = head_taken && *head_taken && reader_.take_body(scratch.request);
   if (!taken) {
-    const LocalReply reply = reply_to_bad_request(taken.error());
-    co_await refuse(scratch, nullptr, reply);
-    co_return false;
-  }
-  if (!*taken) {
-    const Deadline head_by = context_.loop.timers().in(context_.client.head_timeout);
-    auto read = co_await reader_.read_head(scratch.request, head_by);
-    if (!read) {
-      const LocalReply reply = reply_to_bad_request(read.error());
-      co_await refuse(scratch, nullptr, reply);
-      co_return false;
-    }
-  }
-  // Routes live as long as their router, which a change of the policy replaces.
-  const std::shared_ptr<const Router> router = context_.router;
-  const Route* route = router->find(client_.listener, head.authority, head.path);
-  if (!reader_.take_body(scratch.request)) {
-    const ForwardSettings defaults;
-    const ForwardSettings& forward =
-        route == nullptr ? defaults : context_.pools[route->pool]->forward;
-    auto read = co_await reader_.read_body(scratch.request, forward.request_body);
-    if (!read) {
-      const LocalReply reply = reply_to_bad_request(read.error());
-      co_await refuse(scratch, route, reply);
-      co_return false;
-    }
+    auto read = co_await read_request(scratch, head_taken);
+    if (!read) co_return false;
   }
   if (stream_->end()) co_return false;
+  // Routes live as long as their router, which a change of the policy replaces.
+  const std::shared_ptr<const Router> router = context_.router;
+  const http::RequestHead& head = scratch.request.head;
   stream_->watch(this);
   Next next = Next::abort;
   {
-    Exchange exchange(context_, client_, *stream_, scratch, route);
+    Exchange exchange(context_, client_, *stream_, scratch,
+                      router->find(client_.listener, head.authority, head.path));
     auto after = co_await exchange.run();
     next = after;
   }
   stream_->watch(nullptr);
   if (next == Next::close) co_await linger();
   co_return next == Next::reuse;
+}
+
+// One that did not come in one piece, or is none. False: it was refused.
+Task<bool> ClientConnection::read_request(Scratch& scratch, Result<bool> head_taken) {
+  const Deadline head_by = context_.loop.timers().in(context_.client.head_timeout);
+  Result<void> read = head_taken ? Result<void>() : head_taken.error();
+  if (head_taken && !*head_taken) {
+    auto head_read = co_await reader_.read_head(scratch.request, head_by);
+    read = head_read;
+  }
+  const Route* route = nullptr;
+  if (read) {
+    const http::RequestHead& head = scratch.request.head;
+    route = context_.router->find(client_.listener, head.authority, head.path);
+    if (reader_.take_body(scratch.request)) co_return true;
+    const ForwardSettings defaults;
+    const milliseconds patience =
+        (route == nullptr ? defaults : context_.pools[route->pool]->forward).request_body;
+    auto body_read = co_await reader_.read_body(scratch.request, patience);
+    read = body_read;
+  }
+  if (read) co_return true;
+  const LocalReply reply = reply_to_bad_request(read.error());
+  co_await refuse(scratch, route, reply);
+  co_return false;
 }
 
 // Answers what could not be read as a request; the connection ends, because where the next

@@ -53,6 +53,8 @@ class ClientConnection final : public Job, private net::Stream::Watcher {
  private:
   Task<void> run() override;
   Task<bool> serve_one();
+  Task<bool> read_request(Scratch& scratch, Result<bool> head_taken);
+  Task<void> refuse_connection();
   Task<void> refuse(Scratch& scratch, const Route* route, LocalReply reply);
   Task<void> linger();
   void on_bytes_unasked() override {}  // pipelined: read once the exchange is over

@@ -29,7 +29,6 @@ Exchange::Exchange(Context& context, const ClientInfo& client, net::Stream& stre
       route_(route),
       started_us_(monotonic_us()) {
   set_request_id(scratch, client.trusted);
-  record_.message = &message_;
   record_.end = {'P', 'Q'};
   record_.bytes_in = request_.head_bytes.size() + request_.body.size();
   if (context.shared.spans != nullptr) {
@@ -52,40 +51,71 @@ Exchange::~Exchange() {
     adopt_orphan(context_, std::move(orphan));
   }
   if (endpoint_learned_) end_endpoint_session();
-  record_.request_id = request_id_;
-  record_.client = client_ip_;
-  if (pool_ != nullptr) record_.pool = pool_->shared.pool.name();
-  if (backend_ != nullptr) record_.backend = backend_->name();
-  record_.http_method = request_.head.method_text;
   record_.total_us = monotonic_us() - started_us_;
   count_exchange();
-  end_trace();
-  write_access_line(record_);
+  if (trace_ == nullptr && !log::access_enabled()) return;
+  AccessRecord record = access_record();
+  end_trace(record);
+  write_access_line(record);
 }
 
+AccessRecord Exchange::access_record() const {
+  AccessRecord record;
+  static_cast<ExchangeFigures&>(record) = record_;
+  record.request_id = request_id_;
+  record.client = client_ip_;
+  if (pool_ != nullptr) record.pool = pool_->shared.pool.name();
+  if (backend_ != nullptr) record.backend = backend_->name();
+  record.message = &message_;
+  record.http_method = request_.head.method_text;
+  return record;
+}
+
+// What is still awaited while an event stream is open stays in memory as long: here, and in the
+// relay. The rest of the story has ended by then.
 Task<Next> Exchange::run() {
-  auto refusal = admit();
-  if (!refusal && needs_lookup_) {
-    auto lost = co_await look_up_owner();
-    refusal = lost;
-  }
-  if (!refusal) refusal = choose_candidates();
-  if (!refusal && !passed_reply_) {
-    auto lost = co_await obtain_reply();
-    refusal = lost;
+  co_await obtain();
+  if (!has_reply_of_ours()) {
+    const RelaySettings settings = begin_reply();
+    RelayEnd end = RelayEnd::not_begun;
+    bool goes_on = true;
+    while (goes_on) {
+      {
+        Relay relay(stream_, *lease_, context_.streams, settings, record_.bytes_out);
+        prepare(relay, settings);
+        auto ended = co_await relay.run(scratch_.client_head);
+        end = ended;
+        note_end(relay, end, settings);
+      }
+      goes_on = may_go_on(end, settings);
+      if (goes_on) {
+        auto attached = co_await go_on(end);
+        goes_on = attached;
+      }
+    }
+    if (end != RelayEnd::not_begun) co_return conclude(end);
+    record_.end = {'S', 'D'};
+    own_reply_ = LocalReply{Reason::backend_lost, relay_error_, Outcome::unknown};
+    stream_.reset_on_close(false);
   }
   if (passed_reply_) co_return co_await pass_reply();
-  if (refusal) co_return co_await answer(*refusal);
-  auto conflict = learn();
+  co_return co_await answer();
+}
+
+Task<void> Exchange::obtain() {
+  own_reply_ = admit();
+  if (!own_reply_ && needs_lookup_) co_await look_up_owner();
+  if (!own_reply_) own_reply_ = choose_candidates();
+  if (has_reply_of_ours()) co_return;
+  auto lost = co_await obtain_reply();
+  own_reply_ = lost;
+  if (has_reply_of_ours()) co_return;
+  own_reply_ = learn();
   if (to_be_stored_) {
-    auto other = co_await store_session(pool_->shared.sessions);
-    if (!conflict) conflict = other;
+    auto conflict = co_await store_session(pool_->shared.sessions);
+    if (!own_reply_) own_reply_ = conflict;
   }
-  if (conflict) {
-    record_.end = {'S', 'H'};
-    co_return co_await answer(*conflict);
-  }
-  co_return co_await forward_reply();
+  if (own_reply_) record_.end = {'S', 'H'};
 }
 
 std::optional<LocalReply> Exchange::admit() {
@@ -216,7 +246,8 @@ LocalReply Exchange::reply_for(const Error& error) {
   return {};
 }
 
-Task<Next> Exchange::answer(LocalReply reply) {
+Task<Next> Exchange::answer() {
+  const LocalReply& reply = *own_reply_;
   awaiting_head_ = false;
   release_lease();
   const bool close = !request_.head.keep_alive || context_.stopping;

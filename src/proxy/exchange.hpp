@@ -44,6 +44,12 @@ enum class Next : std::uint8_t {
   abort   // the reply is not: an orderly end would look like one
 };
 
+// A session that a reply has opened.
+struct OpenedSession {
+  std::string id;      // as the client calls it
+  std::string result;  // of the `initialize`, as far as it is kept
+};
+
 class Exchange {
  public:
   // All outlive the exchange. `scratch` holds the whole request and nothing else yet; `route` is
@@ -57,6 +63,10 @@ class Exchange {
   Task<Next> run();
 
  private:
+  // Until a backend's reply is there, or own_reply_, or passed_reply_.
+  Task<void> obtain();
+  bool has_reply_of_ours() const { return own_reply_ || passed_reply_; }
+
   // Decisions before any backend is asked. None: go on.
   std::optional<LocalReply> admit();
   std::optional<LocalReply> choose_candidates();
@@ -70,8 +80,9 @@ class Exchange {
   Task<Result<void>> obtain_head();
   void report(cluster::Backend& backend, const Result<void>& got);
   Task<Result<void>> attempt(cluster::Backend& backend, bool fresh);
+  net::Stream::WriteAwaiter send(Deadline deadline);
   Task<Result<void>> send_and_await_head();
-  Task<Result<void>> read_final_head(Deadline deadline);
+  Task<Result<void>> pass_interim_head(int count);
   Task<void> prove_delivery();
   mcp::Repeat licence() const;
   LocalReply reply_for(const Error& error);
@@ -83,10 +94,13 @@ class Exchange {
   bool may_ask_backends() const;
   session::Directory& directory() const;
   session::LookupQuery lookup_query() const;
-  Task<std::optional<LocalReply>> look_up_owner();
+  Task<void> look_up_owner();
   std::optional<LocalReply> take_found_owner();
   void take_named(SessionIdentity::Named named);
   LocalReply lose_session(std::string_view why, Outcome outcome);
+  void pass(session::Refusal reply) {
+    passed_reply_ = std::make_unique<session::Refusal>(std::move(reply));
+  }
   Task<Next> pass_reply();
 
   // The owner that is gone, or is to be left.
@@ -119,10 +133,14 @@ class Exchange {
   void name_reply_session();
 
   // The reply.
-  void build_client_head(ClientFraming framing, bool close);
-  Task<Next> forward_reply();
+  void build_client_head(ClientFraming framing);
+  RelaySettings begin_reply();
   RelaySettings relay_settings(ClientFraming framing) const;
-  Task<RelayEnd> relay_body(const RelaySettings& settings);
+  void become_stream();
+  void forget_heads();
+  void prepare(Relay& relay, const RelaySettings& settings);
+  std::unique_ptr<Announcement> announcement(const RelaySettings& settings);
+  void note_end(const Relay& relay, RelayEnd end, const RelaySettings& settings);
   bool is_session_stream(const RelaySettings& settings) const;
   bool may_go_on(RelayEnd end, const RelaySettings& settings);
   Task<bool> go_on(RelayEnd end);
@@ -131,8 +149,10 @@ class Exchange {
   Task<bool> is_owner_gone();
   void learn_result();
   Next conclude(RelayEnd end);
-  Task<Next> answer(LocalReply reply);
-  void end_trace();
+  Task<Next> answer();
+  bool closes() const { return !request_.head.keep_alive || context_.stopping || closes_; }
+  AccessRecord access_record() const;
+  void end_trace(AccessRecord& record);
 
   // What is counted of it.
   void count_exchange();
@@ -174,24 +194,25 @@ class Exchange {
   bool needs_lookup_ = false;      // memory does not know the owner, or not surely
   bool learn_if_served_ = false;   // the session, when its reply is good
   bool all_full_ = false;          // some candidate was left out for sessions.max_per_backend
-  std::optional<session::Refusal> passed_reply_;  // the client's as it is
+  std::optional<LocalReply> own_reply_;              // what we answer ourselves
+  std::unique_ptr<session::Refusal> passed_reply_;   // or this, as it is
   const char* owner_gone_ = nullptr;  // why: the session has to move before it can be served
   bool owner_may_answer_ = false;     // all the same, when it cannot move
   bool is_streaming_ = false;         // to the client, who has the head
+  bool closes_ = false;               // the end of the reply is that of the connection
   bool tells_move_ = false;           // the client's reply does
   bool owner_forgot_ = false;         // the owner lives and does not know the session
   bool was_unknown_ = false;          // an owner has said so already
   bool given_up_ = false;             // by the last try, because its backend is cut off
-  HeldContent held_;                  // of the reply, read to see what it says
+  std::unique_ptr<HeldContent> held_;  // of the reply, read to see what it says
   bool ended_at_boundary_ = false;    // the event stream that was relayed last
   bool without_last_event_id_ = false;  // a new owner cannot know it
   const char* relay_error_ = "";      // static text
-  std::string result_;                // of an `initialize`, as far as it is kept
   bool endpoint_learned_ = false;  // dropped when the stream ends
   bool to_be_stored_ = false;
-  std::string opened_session_;  // by the reply, as the client calls it
+  std::unique_ptr<OpenedSession> opened_;  // by the reply
 
-  AccessRecord record_;
+  ExchangeFigures record_;
   std::unique_ptr<ExchangeTrace> trace_;  // null: requests are not traced
   std::int64_t started_us_;
   std::int64_t sent_us_ = 0;

@@ -90,7 +90,7 @@ bool Exchange::may_go_elsewhere(const Error& error) const {
 std::optional<LocalReply> Exchange::choose_owner() {
   // Who opened it again has told the new owner already.
   if (use_.generation() > 1 && message_.method == mcp::Method::notifications_initialized) {
-    passed_reply_ = plain_reply(202);
+    pass(plain_reply(202));
     return std::nullopt;
   }
   // Events that the client knows are those of a former owner.
@@ -128,7 +128,7 @@ Task<std::optional<LocalReply>> Exchange::leave_owner() {
     if (owner_may_answer_) co_return std::nullopt;
     if (message_.kind == mcp::Kind::del) end_session();
     // The client has nothing to do about it, and nobody else may get it.
-    passed_reply_ = plain_reply(message_.kind == mcp::Kind::del ? 204 : 202);
+    pass(plain_reply(message_.kind == mcp::Kind::del ? 204 : 202));
     if (message_.kind != mcp::Kind::del) context_.shared.stats.dropped_messages.add();
     co_return std::nullopt;
   }
@@ -151,7 +151,7 @@ std::optional<LocalReply> Exchange::after_move(session::MoveResult result, const
   }
   if (owner_may_answer_) return std::nullopt;
   switch (result.outcome) {
-    case Moved::forbidden: passed_reply_ = std::move(result.refusal); return std::nullopt;
+    case Moved::forbidden: pass(std::move(result.refusal)); return std::nullopt;
     case Moved::no_backend: return LocalReply{Reason::no_backend, "", outcome_so_far()};
     case Moved::in_use:
     case Moved::unavailable: return LocalReply{Reason::owner_unavailable, "", outcome_so_far()};
@@ -220,13 +220,12 @@ bool Exchange::may_say_unknown() const {
 Task<void> Exchange::hold_reply() {
   wire::ReplyReader& replies = lease_->replies;
   const Deadline patience = timers().in(held_reply_wait);
-  held_.content.clear();
-  held_.last = false;
-  while (!held_.last && held_.content.size() < limits::held_reply_bytes_max) {
+  held_ = std::make_unique<HeldContent>();
+  while (!held_->last && held_->content.size() < limits::held_reply_bytes_max) {
     auto part = replies.next_part();
     if (!part) break;  // the relay will meet the same error
-    held_.content += part->content;
-    held_.last = part->last;
+    held_->content += part->content;
+    held_->last = part->last;
     if (part->last || !part->content.empty()) continue;
     auto more = co_await replies.more(patience);
     if (more) continue;
@@ -235,14 +234,14 @@ Task<void> Exchange::hold_reply() {
   }
   const http::ReplyHead& head = replies.head();
   const bool unknown = mcp::says_session_unknown(
-      head.status, head.fields.get(Name::content_type), held_.content);
+      head.status, head.fields.get(Name::content_type), held_->content);
   if (!unknown) co_return;
   // It was not executed, so it may be sent again, whatever it is.
   was_unknown_ = true;
   owner_gone_ = "owner does not know it";
   owner_forgot_ = true;
   owner_may_answer_ = false;
-  held_ = {};
+  held_.reset();
   release_lease();
 }
 
@@ -264,9 +263,10 @@ bool Exchange::may_go_on(RelayEnd end, const RelaySettings& settings) {
 // Goes on with the client's stream: at the new owner of its session, or where it was. False: it
 // ends here.
 Task<bool> Exchange::go_on(RelayEnd end) {
+  if (!request_.restore_fields(context_.http)) co_return false;
   is_streaming_ = true;
   without_last_event_id_ = true;
-  held_ = {};
+  held_.reset();
   scratch_.client_head.clear();
   if (end == RelayEnd::left) {
     auto goes_on = co_await go_on_after_drain();
@@ -326,7 +326,7 @@ Task<bool> Exchange::attach() {
   backend_head_.clear();
   auto lost = co_await obtain_reply();
   if (lost || passed_reply_) co_return false;
-  held_ = {};
+  held_.reset();
   use_.becomes_stream();
   load_.becomes_stream();
   const http::ReplyHead& head = backend_reply();

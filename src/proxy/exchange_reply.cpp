@@ -1,6 +1,6 @@
 // The reply of an exchange: its head as the client sees it, the relay of its body, and what the
 // end of it means for both connections.
-#include <functional>
+#include <memory>
 #include <utility>
 
 #include "mcplb/base/text.hpp"
@@ -23,7 +23,7 @@ bool may_insert_comments(const http::ReplyHead& head) {
 
 }  // namespace
 
-void Exchange::build_client_head(ClientFraming framing, bool close) {
+void Exchange::build_client_head(ClientFraming framing) {
   const cluster::Pin& pin = pool_->dispatcher.view().settings.pin;
   const bool set_pin =
       !pin.cookie.empty() && cookie_value(request_.head.fields, pin.cookie) != backend_->name();
@@ -34,7 +34,7 @@ void Exchange::build_client_head(ClientFraming framing, bool close) {
   forwarding.session = client_session_;
   forwarding.set_cookie = cookie;
   forwarding.moved = tells_move_;
-  forwarding.close = close;
+  forwarding.close = closes();
   forwarding.client_minor_version = request_.head.minor_version;
   append_client_head(scratch_.client_head, backend_reply(), forwarding);
 }
@@ -51,65 +51,64 @@ RelaySettings Exchange::relay_settings(ClientFraming framing) const {
   return settings;
 }
 
-Task<Next> Exchange::forward_reply() {
+// The head of the backend's reply becomes the client's.
+RelaySettings Exchange::begin_reply() {
   const http::ReplyHead& head = backend_reply();
   record_.status = head.status;
   const ClientFraming framing = client_framing(head, request_.head);
-  const bool close = !request_.head.keep_alive || context_.stopping ||
-                     framing == ClientFraming::until_close;
+  closes_ = framing == ClientFraming::until_close;
   const RelaySettings settings = relay_settings(framing);
-  if (settings.event_stream) {
-    release(request_.body);  // streams stay open for hours
-    // The answer to a request is owed on its own stream, however long that is open.
-    message_.kind == mcp::Kind::stream ? use_.becomes_stream() : use_.sends_events();
-    load_.becomes_stream();
-    open_stream_.begin(pool_->shared.streams[static_cast<std::size_t>(stream_kind())]);
-  }
-  build_client_head(framing, close);
+  if (settings.event_stream) become_stream();
+  build_client_head(framing);
+  if (settings.event_stream && settings.ends_on_stop) forget_heads();
   overhead_us_ = record_.wait_us - failed_us_ + monotonic_us() - head_us_;
   record_.end = {'C', 'D'};
   // Without framing an end in the middle would look like the end: it is a reset until it is one.
-  if (framing == ClientFraming::until_close) stream_.reset_on_close(true);
-  auto end = co_await relay_body(settings);
-  while (may_go_on(end, settings)) {
-    auto attached = co_await go_on(end);
-    if (!attached) break;
-    auto next_end = co_await relay_body(settings);
-    end = next_end;
-  }
-  if (end == RelayEnd::not_begun) {
-    record_.end = {'S', 'D'};
-    const LocalReply lost{Reason::backend_lost, relay_error_, Outcome::unknown};
-    stream_.reset_on_close(false);
-    co_return co_await answer(lost);
-  }
-  const Next next = conclude(end);
-  co_return next == Next::reuse && close ? Next::close : next;
+  if (closes_) stream_.reset_on_close(true);
+  return settings;
 }
 
-Task<RelayEnd> Exchange::relay_body(const RelaySettings& settings) {
-  const http::ReplyHead& head = backend_reply();
-  Relay relay(stream_, *lease_, context_.streams, settings, record_.bytes_out);
+void Exchange::become_stream() {
+  release(request_.body);
+  // The answer to a request is owed on its own stream, however long that is open.
+  message_.kind == mcp::Kind::stream ? use_.becomes_stream() : use_.sends_events();
+  load_.becomes_stream();
+  open_stream_.begin(pool_->shared.streams[static_cast<std::size_t>(stream_kind())]);
+}
+
+// A stream may stay open for hours, and there may be thousands. What its announcement asks for is
+// kept until then.
+void Exchange::forget_heads() {
+  release(backend_head_);
+  lease_->replies.drop_head_text();
+  if (!message_.session.empty() && !trace_) request_.drop_fields();
+}
+
+void Exchange::prepare(Relay& relay, const RelaySettings& settings) {
   relay.heed(in_flight_);
-  if (!held_.content.empty() || held_.last) relay.begin_with(held_);
-  std::optional<EndpointTap> tap;
-  const bool may_announce = message_.kind == mcp::Kind::stream && message_.session.empty() &&
-                            settings.event_stream && head.status == 200;
-  if (may_announce && pool_->session.identity != session::Identity::none) {
-    std::string prefix = route_->match.strip_prefix ? route_->match.path : std::string();
-    if (prefix.ends_with('/')) prefix.pop_back();
-    tap.emplace(std::move(prefix),
-                [this](std::string_view session) { return learn_endpoint(session); });
-    relay.tap_endpoint(*tap, [this] { return store_endpoint(); });
-  }
-  if (!opened_session_.empty()) relay.copy_to(result_, limits::session_opening_bytes_max);
+  if (held_ && (held_->last || !held_->content.empty())) relay.begin_with(*held_);
+  relay.announce(announcement(settings));
+  if (opened_) relay.copy_to(opened_->result);
   in_flight_.set_may_leave(is_session_stream(settings));
-  auto end = co_await relay.run(scratch_.client_head);
+}
+
+// Null: this stream announces nothing.
+std::unique_ptr<Announcement> Exchange::announcement(const RelaySettings& settings) {
+  const bool may_announce = message_.kind == mcp::Kind::stream && message_.session.empty() &&
+                            settings.event_stream && backend_reply().status == 200;
+  if (!may_announce || pool_->session.identity == session::Identity::none) return nullptr;
+  std::string prefix = route_->match.strip_prefix ? route_->match.path : std::string();
+  if (prefix.ends_with('/')) prefix.pop_back();
+  const auto on_session = [this](std::string_view session) { return learn_endpoint(session); };
+  return std::make_unique<Announcement>(EndpointTap(std::move(prefix), on_session),
+                                        [this] { return store_endpoint(); }, std::string());
+}
+
+void Exchange::note_end(const Relay& relay, RelayEnd end, const RelaySettings& settings) {
   in_flight_.set_may_leave(false);
   relay_error_ = relay.error().what;
   ended_at_boundary_ = settings.event_stream && relay.at_boundary();
-  if (end == RelayEnd::complete && !result_.empty()) learn_result();
-  co_return end;
+  if (end == RelayEnd::complete && opened_ && !opened_->result.empty()) learn_result();
 }
 
 Next Exchange::conclude(RelayEnd end) {
@@ -123,7 +122,7 @@ Next Exchange::conclude(RelayEnd end) {
         if (hint > 0) backend_->note_keep_alive_hint(hint);
         lease_.keep();
       }
-      return Next::reuse;
+      return closes() ? Next::close : Next::reuse;
     case RelayEnd::stopped:
       record_.end = {'P', 'D'};
       stream_.reset_on_close(false);

@@ -81,23 +81,25 @@ session::LookupQuery Exchange::lookup_query() const {
   return query;
 }
 
-Task<std::optional<LocalReply>> Exchange::look_up_owner() {
+Task<void> Exchange::look_up_owner() {
   auto query = lookup_query();
   auto found = co_await context_.lookup.find(pool_->lookup_scope, std::move(query));
   if (trace_) trace_->looked_up(found.outcome);
   use_.end();
   using Found = session::LookupResult::Outcome;
-  std::optional<LocalReply> reply;
   switch (found.outcome) {
-    case Found::owner: reply = take_found_owner(); break;
+    case Found::owner: own_reply_ = take_found_owner(); break;
     case Found::anywhere: break;
     case Found::only_backend: learn_if_served_ = true; break;
-    case Found::unknown: reply = LocalReply{Reason::session_unknown, "", {}}; break;
-    case Found::forbidden: passed_reply_ = std::move(found.refusal); break;
-    case Found::owner_unavailable: reply = LocalReply{Reason::owner_unavailable, "", {}}; break;
-    case Found::store_unavailable: reply = LocalReply{Reason::store_unavailable, "", {}}; break;
+    case Found::unknown: own_reply_ = LocalReply{Reason::session_unknown, "", {}}; break;
+    case Found::forbidden: pass(std::move(found.refusal)); break;
+    case Found::owner_unavailable:
+      own_reply_ = LocalReply{Reason::owner_unavailable, "", {}};
+      break;
+    case Found::store_unavailable:
+      own_reply_ = LocalReply{Reason::store_unavailable, "", {}};
+      break;
   }
-  co_return reply;
 }
 
 // The look-up has put it into the directory.
@@ -152,7 +154,8 @@ std::optional<LocalReply> Exchange::learn() {
   if (learned == session::Directory::Learned::conflict) return session_conflict(id);
   if (learned == session::Directory::Learned::added) count_session(session::Event::created);
   to_be_stored_ = context_.store != nullptr;
-  opened_session_ = id;
+  opened_ = std::make_unique<OpenedSession>();
+  opened_->id = id;
   if (pool_->session.on_backend_loss == session::OnBackendLoss::reestablish) {
     mcp::Opening opening;
     opening.initialize = request_.body;
@@ -164,8 +167,8 @@ std::optional<LocalReply> Exchange::learn() {
 // What the server promised when it opened the session, now that its reply has gone by.
 void Exchange::learn_result() {
   const std::string_view content_type = backend_reply().fields.get(Name::content_type);
-  const auto result = mcp::read_initialize_result(content_type, result_);
-  if (result) pool_->shared.sessions.add_result(opened_session_, *result);
+  const auto result = mcp::read_initialize_result(content_type, opened_->result);
+  if (result) pool_->shared.sessions.add_result(opened_->id, *result);
 }
 
 void Exchange::end_session() {
@@ -203,8 +206,8 @@ LocalReply Exchange::session_conflict(std::string_view id) const {
 // store is away or slow, the directory remembers that it has yet to be told.
 Task<std::optional<LocalReply>> Exchange::store_session(session::Directory& directory) {
   to_be_stored_ = false;
-  const session::Record opened{opened_session_, opened_facts(),
-                               directory.replay_of(opened_session_).value_or(session::Replay())};
+  const session::Record opened{opened_->id, opened_facts(),
+                               directory.replay_of(opened_->id).value_or(session::Replay())};
   auto record = session::stored_record(opened, backend_->name());
   // Whoever expires it goes by that: there is nothing to delete at its owner.
   const bool endpoint = &directory == &pool_->shared.endpoint_sessions;
@@ -212,11 +215,11 @@ Task<std::optional<LocalReply>> Exchange::store_session(session::Directory& dire
   auto put = co_await context_.store->sessions.put(pool_->shared.store_scope, std::move(record));
   std::optional<LocalReply> reply;
   if (put && *put == session::Store::Put::done) {
-    directory.mark_stored(opened_session_, context_.loop.now());
+    directory.mark_stored(opened_->id, context_.loop.now());
   } else if (put) {
     use_.end();
-    directory.forget(opened_session_);
-    reply = session_conflict(opened_session_);
+    directory.forget(opened_->id);
+    reply = session_conflict(opened_->id);
   }
   co_return reply;
 }
@@ -231,9 +234,9 @@ Task<void> Exchange::store_endpoint() {
 void Exchange::end_endpoint_session() {
   count_session(session::Event::deleted);
   use_.end();
-  pool_->identity.end_stream(opened_session_, context_.loop.now());
+  pool_->identity.end_stream(opened_->id, context_.loop.now());
   if (context_.store) {
-    context_.store->sessions.remove(pool_->shared.store_scope, opened_session_);
+    context_.store->sessions.remove(pool_->shared.store_scope, opened_->id);
   }
 }
 
@@ -308,7 +311,8 @@ std::string Exchange::learn_endpoint(std::string_view minted) {
                       learned == session::Directory::Learned::known;
   if (endpoint_learned_) use_.becomes_stream();
   if (learned == session::Directory::Learned::added) count_session(session::Event::created);
-  opened_session_ = session;
+  opened_ = std::make_unique<OpenedSession>();
+  opened_->id = session;
   to_be_stored_ = endpoint_learned_ && context_.store != nullptr;
   return session;
 }

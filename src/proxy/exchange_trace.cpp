@@ -311,17 +311,16 @@ void ExchangeTrace::end(const AccessRecord& record, const Facts& facts) {
 }
 
 // The access line names the trace, also one that only the client and the backend know of.
-void Exchange::end_trace() {
+void Exchange::end_trace(AccessRecord& record) {
   if (!trace_) {
-    if (!log::access_enabled()) return;
+    if (!request_.restore_fields(context_.http)) return;
     const auto named = trace_named_by(request_.head.fields);
-    if (named) record_.trace = named->trace;
+    if (named) record.trace = named->trace;
     return;
   }
-  record_.trace = trace_->id();
-  const bool in_session = !message_.session.empty();
-  trace_->end(record_, {in_session ? message_.session : std::string_view(opened_session_),
-                        client_.https});
+  record.trace = trace_->id();
+  const std::string_view opened = opened_ ? std::string_view(opened_->id) : std::string_view();
+  trace_->end(record, {message_.session.empty() ? opened : message_.session, client_.https});
 }
 
 }  // namespace mcplb::proxy

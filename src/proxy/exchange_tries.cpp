@@ -11,6 +11,11 @@ namespace {
 // How long the answer to bytes that were sent into a closed connection may take to arrive.
 constexpr milliseconds proof_wait{20};
 
+Error by_backend(Error error) {
+  error.side = Error::Side::backend;
+  return error;
+}
+
 Error given_up() {
   return {Error::Kind::reset, Error::Side::backend, 0, "the backend was given up"};
 }
@@ -123,61 +128,61 @@ void Exchange::release_lease() {
   lease_.close();
 }
 
-Task<Result<void>> Exchange::send_and_await_head() {
-  const Deadline deadline = timers().in(pool_->forward.response_head);
+// Some of it may wait for the socket still.
+net::Stream::WriteAwaiter Exchange::send(Deadline deadline) {
   sent_us_ = monotonic_us();
   record_.wait_us = sent_us_ - started_us_;
+  record_.end = {'C', 'H'};
+  awaiting_head_ = true;
   net::Slices bytes;
   bytes.pieces[0] = backend_head_;
   if (request_.body.size() > limits::merged_body_bytes_max) bytes.pieces[1] = request_.body;
-  awaiting_head_ = true;
-  record_.end = {'C', 'H'};
-  auto sent = co_await lease_->stream->write_until_answer(bytes, deadline);
+  return lease_->stream->write_until_answer(bytes, deadline);
+}
+
+Task<Result<void>> Exchange::send_and_await_head() {
+  const Deadline deadline = timers().in(pool_->forward.response_head);
+  auto got = co_await send(deadline);
   // A backend may answer and close before it has read all: then the answer counts.
-  if (!sent && !lease_->replies.has_begun()) {
-    awaiting_head_ = false;
-    Error error = sent.error();
-    error.side = Error::Side::backend;
-    co_return error;
+  if (!got) got = lease_->replies.has_begun() ? Result<void>() : by_backend(got.error());
+  int interim = 0;
+  while (got) {
+    auto taken = lease_->replies.take_head(request_.head.method);
+    if (!taken) {
+      got = taken.error();
+    } else if (!*taken && in_flight_.wish() == InFlight::Wish::cut) {
+      got = given_up();
+    } else if (!*taken) {
+      auto more = co_await lease_->replies.more(deadline);
+      const bool goes_on = more || more.error().kind == Error::Kind::interrupted;
+      if (!goes_on) got = by_backend(more.error());
+    } else if (backend_reply().status < 200) {
+      auto passed = co_await pass_interim_head(++interim);
+      got = passed;
+    } else {
+      break;
+    }
   }
-  auto head = co_await read_final_head(deadline);
   awaiting_head_ = false;
   head_us_ = monotonic_us();
   record_.backend_us = head_us_ - sent_us_;
-  co_return head;
+  co_return got;
 }
 
-Task<Result<void>> Exchange::read_final_head(Deadline deadline) {
-  wire::ReplyReader& replies = lease_->replies;
-  for (int interim = 0; interim <= limits::interim_replies_max; ++interim) {
-    auto taken = replies.take_head(request_.head.method);
-    while (taken && !*taken) {
-      if (in_flight_.wish() == InFlight::Wish::cut) co_return given_up();
-      auto more = co_await replies.more(deadline);
-      if (!more && more.error().kind == Error::Kind::interrupted) continue;
-      if (!more) {
-        Error error = more.error();
-        error.side = Error::Side::backend;
-        co_return error;
-      }
-      taken = replies.take_head(request_.head.method);
-    }
-    if (!taken) co_return taken.error();
-    const int status = replies.head().status;
-    if (status >= 200) co_return {};
-    if (status == 101) break;
-    // 100 answers an Expect that we answered ourselves; 1.0 clients know no interim replies.
-    if (status == 100 || request_.head.minor_version == 0) continue;
-    std::string bytes;
-    append_interim_head(bytes, replies.head());
-    const Deadline stall = timers().in(limits::client_write_stall);
-    auto written = co_await stream_.write(bytes, stall);
-    if (!written) {
-      co_return Error{Error::Kind::reset, Error::Side::client, 0, "the client has left"};
-    }
+Task<Result<void>> Exchange::pass_interim_head(int count) {
+  const int status = backend_reply().status;
+  if (status == 101 || count > limits::interim_replies_max) {
+    co_return Error{Error::Kind::malformed, Error::Side::backend, 0,
+                    "the backend sent interim replies that nobody asked for"};
   }
-  co_return Error{Error::Kind::malformed, Error::Side::backend, 0,
-                  "the backend sent interim replies that nobody asked for"};
+  // 100 answers an Expect that we answered ourselves; 1.0 clients know no interim replies.
+  if (status == 100 || request_.head.minor_version == 0) co_return {};
+  std::string bytes;
+  append_interim_head(bytes, backend_reply());
+  const Deadline stall = timers().in(limits::client_write_stall);
+  auto written = co_await stream_.write(bytes, stall);
+  if (written) co_return {};
+  co_return Error{Error::Kind::reset, Error::Side::client, 0, "the client has left"};
 }
 
 // Fills attempt_.nothing_delivered after a try broke before a byte of a reply.

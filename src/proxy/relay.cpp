@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "mcplb/base/limits.hpp"
+#include "mcplb/base/text.hpp"
 #include "mcplb/http/writer.hpp"
 
 namespace mcplb::proxy {
@@ -30,146 +31,158 @@ Relay::Relay(net::Stream& client, cluster::Connection& backend, OpenStreams& str
 
 Task<RelayEnd> Relay::run(std::string& head) {
   while (true) {
-    auto part = next_part();
-    if (!part) co_return backend_failed(part.error());
-    const bool has_bytes = !part->content.empty() || part->last || !head.empty();
-    if (has_bytes || open_stream_.end_requested()) {
-      const net::Slices bytes = frame(head, *part);
-      if (before_announcing_ && tap_->done()) {
-        const BeforeAnnouncing before = std::exchange(before_announcing_, nullptr);
-        co_await before();
+    if (!take_part()) co_return backend_failed();
+    const bool is_all_there_is = part_.content.empty();
+    if (announcement_) co_await pass_announcement();
+    if (has_to_write(head)) {
+      auto written = co_await write_part(head);
+      if (!written) {
+        error_ = written.error();
+        co_return RelayEnd::client_gone;
       }
-      auto written = co_await client_.write_while_taken(bytes, limits::client_write_stall);
-      if (!written) co_return client_failed(written.error());
-      head.clear();
+      // A stream that may stay open for hours keeps no memory for its head.
+      settings_.ends_on_stop ? release(head) : head.clear();
     }
-    if (stopped_) co_return RelayEnd::stopped;
-    if (part->last) co_return RelayEnd::complete;
-    if (leaves()) co_return RelayEnd::left;
-    if (is_given_up()) co_return backend_failed(error_);
-    if (!part->content.empty()) continue;
-    const Deadline wake = next_wake();
-    auto more = co_await backend_.replies.more(wake);
-    if (more) {
-      last_bytes_at_ = client_.timers().now();
-      continue;
-    }
-    const Wait wait = after_wait(more.error());
-    if (wait == Wait::end) co_return backend_failed(error_);
-    if (wait == Wait::heartbeat) {
-      auto written = co_await write_comment();
-      if (!written) co_return client_failed(written.error());
-    }
+    const auto end = end_after_part();
+    if (end) co_return *end;
+    if (!is_all_there_is) continue;
+    auto more = co_await next_bytes();
+    if (!goes_on_after(more)) co_return backend_failed();
   }
 }
 
-Result<wire::ReplyReader::Part> Relay::next_part() {
-  if (held_ == nullptr) return backend_.replies.next_part();
-  const HeldContent& held = *std::exchange(held_, nullptr);
-  wire::ReplyReader::Part part;
-  part.content = held.content;
-  part.last = held.last;
-  return part;
-}
-
-// Sets error_ when it is.
-bool Relay::is_given_up() {
-  if (in_flight_ == nullptr || in_flight_->wish() != InFlight::Wish::cut) return false;
-  error_ = {Error::Kind::reset, Error::Side::backend, 0, "the backend was given up"};
+bool Relay::take_part() {
+  if (held_ != nullptr) {
+    const HeldContent& held = *std::exchange(held_, nullptr);
+    part_ = {held.content, held.last};
+    return true;
+  }
+  auto part = backend_.replies.next_part();
+  if (!part) return fails(part.error());
+  part_ = *part;
   return true;
 }
 
-bool Relay::leaves() const {
-  return in_flight_ != nullptr && in_flight_->wish() == InFlight::Wish::leave &&
-         events_.at_boundary();
+// The part becomes what the tap lets go on.
+Task<void> Relay::pass_announcement() {
+  Announcement& announcement = *announcement_;
+  if (announcement.tap.done()) {
+    announcement_.reset();
+    co_return;
+  }
+  announcement.released.clear();
+  announcement.tap.feed(part_.content, announcement.released);
+  if (part_.last) announcement.tap.finish(announcement.released);
+  part_.content = announcement.released;
+  if (announcement.tap.done()) co_await announcement.before();
 }
 
-// Content, framed for the client, with the head before it and the end behind it where they fall
-// together: one write. May be nothing.
-net::Slices Relay::frame(std::string& head, const wire::ReplyReader::Part& part) {
-  std::string_view content = part.content;
-  if (tap_ != nullptr && !tap_->done()) {
-    tapped_.clear();
-    tap_->feed(content, tapped_);
-    if (part.last) tap_->finish(tapped_);
-    content = tapped_;
+bool Relay::has_to_write(const std::string& head) {
+  if (settings_.event_stream) events_.feed(part_.content);
+  if (copy_ != nullptr &&
+      copy_->size() + part_.content.size() <= limits::session_opening_bytes_max) {
+    *copy_ += part_.content;
   }
-  if (settings_.event_stream) events_.feed(content);
-  if (copy_ != nullptr && copy_->size() + content.size() <= copy_bytes_max_) *copy_ += content;
-  stopped_ = !part.last && open_stream_.end_requested() && events_.at_boundary();
-  const bool ends = part.last || stopped_;
+  stopped_ = !part_.last && open_stream_.end_requested() && events_.at_boundary();
+  return !part_.content.empty() || part_.last || !head.empty() || stopped_ || comment_is_due_;
+}
+
+// The part, framed for the client, with the head before it and the end behind it where they fall
+// together: one write.
+net::Stream::WriteAwaiter Relay::write_part(std::string& head) {
+  const std::string_view content = part_.content;
+  const bool ends = part_.last || stopped_;
+  if (std::exchange(comment_is_due_, false) && content.empty() && !ends) return write_comment();
   const bool chunked = settings_.framing == ClientFraming::chunked;
+  const http::ChunkHeader chunk(content.size());
+  std::string trailers;
   net::Slices bytes;
   bytes.pieces[0] = head;
   bytes.pieces[2] = content;
   if (chunked && !content.empty()) {
-    chunk_ = http::ChunkHeader(content.size());
-    bytes.pieces[1] = chunk_.text();
+    bytes.pieces[1] = chunk.text();
     bytes.pieces[3] = ends ? crlf_and_last_chunk : crlf;
   } else if (chunked && ends) {
     bytes.pieces[3] = last_chunk;
   }
-  if (chunked && part.last && settings_.trailers && !backend_.replies.trailers().empty()) {
-    trailers_ = content.empty() ? "0\r\n" : "\r\n0\r\n";
-    trailers_ += backend_.replies.trailers();
-    trailers_ += crlf;
-    bytes.pieces[3] = trailers_;
+  if (chunked && part_.last && settings_.trailers && !backend_.replies.trailers().empty()) {
+    trailers = content.empty() ? "0\r\n" : "\r\n0\r\n";
+    trailers += backend_.replies.trailers();
+    trailers += crlf;
+    bytes.pieces[3] = trailers;
   }
   if (!head.empty() && content.size() <= limits::merged_body_bytes_max) {
     head.append(bytes.pieces[1]).append(content).append(bytes.pieces[3]);
     bytes = {};
     bytes.pieces[0] = head;
   }
-  client_bytes_ += bytes.size();
-  last_write_at_ = client_.timers().now();
-  return bytes;
+  return write(bytes);
 }
 
-Task<Result<void>> Relay::write_comment() {
+net::Stream::WriteAwaiter Relay::write_comment() {
   const http::ChunkHeader chunk(comment.size());
   const bool chunked = settings_.framing == ClientFraming::chunked;
   net::Slices bytes;
   if (chunked) bytes.pieces[0] = chunk.text();
   bytes.pieces[1] = comment;
   if (chunked) bytes.pieces[2] = crlf;
+  return write(bytes);
+}
+
+net::Stream::WriteAwaiter Relay::write(const net::Slices& bytes) {
   client_bytes_ += bytes.size();
   last_write_at_ = client_.timers().now();
-  co_return co_await client_.write_while_taken(bytes, limits::client_write_stall);
+  return client_.write_while_taken(bytes, limits::client_write_stall);
 }
 
-Deadline Relay::next_wake() const {
-  const Deadline idle = Deadline::after(last_bytes_at_, settings_.stream_idle);
-  if (!settings_.event_stream || settings_.heartbeat.count() == 0) return idle;
-  return earlier(idle, Deadline::after(last_write_at_, settings_.heartbeat));
+std::optional<RelayEnd> Relay::end_after_part() {
+  if (stopped_) return RelayEnd::stopped;
+  if (part_.last) return RelayEnd::complete;
+  if (in_flight_ == nullptr) return std::nullopt;
+  if (in_flight_->wish() == InFlight::Wish::leave && events_.at_boundary()) return RelayEnd::left;
+  if (in_flight_->wish() != InFlight::Wish::cut) return std::nullopt;
+  error_ = {Error::Kind::reset, Error::Side::backend, 0, "the backend was given up"};
+  return backend_failed();
 }
 
-// What the end of a wait without bytes means. Sets error_ for Wait::end.
-Relay::Wait Relay::after_wait(const Error& error) {
-  if (error.kind == Error::Kind::interrupted) return Wait::more;
-  if (error.kind == Error::Kind::timeout) {
-    const TimePoint now = client_.timers().now();
-    const bool silent = now - last_bytes_at_ >= settings_.stream_idle.count();
-    error_ = {Error::Kind::timeout, Error::Side::backend, 0, "the reply stopped for too long"};
-    if (silent) return Wait::end;
-    // Inside an event a comment would break it: the next look is one heartbeat later.
-    const bool may_comment = events_.at_boundary();
-    if (!may_comment) last_write_at_ = now;
-    return may_comment ? Wait::heartbeat : Wait::more;
+// Until it is time for a heartbeat, or the backend has been silent for too long.
+net::Stream::MoreAwaiter Relay::next_bytes() {
+  Deadline wake = Deadline::after(last_bytes_at_, settings_.stream_idle);
+  if (settings_.event_stream && settings_.heartbeat.count() > 0) {
+    wake = earlier(wake, Deadline::after(last_write_at_, settings_.heartbeat));
   }
-  auto ended = backend_.replies.end_of_input(error);
-  if (ended) return Wait::more;
-  error_ = ended.error();
-  return Wait::end;
+  return backend_.replies.more(wake);
 }
 
-RelayEnd Relay::backend_failed(const Error& error) {
+bool Relay::goes_on_after(const Result<void>& more) {
+  const TimePoint now = client_.timers().now();
+  if (more) {
+    last_bytes_at_ = now;
+    return true;
+  }
+  if (more.error().kind == Error::Kind::interrupted) return true;
+  if (more.error().kind != Error::Kind::timeout) {
+    auto ended = backend_.replies.end_of_input(more.error());
+    return ended || fails(ended.error());
+  }
+  if (now - last_bytes_at_ >= settings_.stream_idle.count()) {
+    return fails(
+        {Error::Kind::timeout, Error::Side::backend, 0, "the reply stopped for too long"});
+  }
+  // Inside an event a comment would break it: the next look is one heartbeat later.
+  comment_is_due_ = events_.at_boundary();
+  if (!comment_is_due_) last_write_at_ = now;
+  return true;
+}
+
+// False, for its caller to return.
+bool Relay::fails(const Error& error) {
   error_ = error;
+  return false;
+}
+
+RelayEnd Relay::backend_failed() const {
   return client_bytes_ == 0 ? RelayEnd::not_begun : RelayEnd::backend_broke;
-}
-
-RelayEnd Relay::client_failed(const Error& error) {
-  error_ = error;
-  return RelayEnd::client_gone;
 }
 
 }  // namespace mcplb::proxy

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,7 +14,6 @@
 #include "mcplb/base/clock.hpp"
 #include "mcplb/base/result.hpp"
 #include "mcplb/cluster/lease.hpp"
-#include "mcplb/http/writer.hpp"
 #include "mcplb/mcp/sse.hpp"
 #include "mcplb/net/stream.hpp"
 #include "proxy/endpoint_tap.hpp"
@@ -40,6 +41,13 @@ enum class RelayEnd : std::uint8_t {
   stopped        // an event stream, ended by us at an event boundary
 };
 
+// A 2024-11-05 stream until it has announced where its client posts to.
+struct Announcement {
+  EndpointTap tap;
+  std::function<Task<void>()> before;  // awaited once, before what the tap held goes to the client
+  std::string released;                // content that the tap lets go on
+};
+
 // The beginning of a body that was read before its relay.
 struct HeldContent {
   std::string content;
@@ -55,19 +63,12 @@ class Relay {
   void heed(const InFlight& in_flight) { in_flight_ = &in_flight; }
   // Comes before what is read from now on. Outlives the relay.
   void begin_with(const HeldContent& held) { held_ = &held; }
-  // Gets a copy of the content, as long as that is no more than `max` bytes; more leaves it as it
-  // is then. Outlives the relay.
-  void copy_to(std::string& copy, std::size_t max) {
-    copy_ = &copy;
-    copy_bytes_max_ = max;
-  }
-
-  // Sees the first event of a 2024-11-05 stream before the client does. Outlives the relay.
-  // `before_announcing` is awaited once, before what the tap held goes to the client.
-  using BeforeAnnouncing = std::function<Task<void>()>;
-  void tap_endpoint(EndpointTap& tap, BeforeAnnouncing before_announcing) {
-    tap_ = &tap;
-    before_announcing_ = std::move(before_announcing);
+  // Gets a copy of the content, as long as that is no more than session_opening_bytes_max; more
+  // leaves it as it is then. Outlives the relay.
+  void copy_to(std::string& copy) { copy_ = &copy; }
+  // Sees the first event of the stream before the client does.
+  void announce(std::unique_ptr<Announcement> announcement) {
+    announcement_ = std::move(announcement);
   }
   // `head` goes out with the first bytes of the body and is used up: small ones are put behind it.
   // On `not_begun`, error() says why.
@@ -77,34 +78,32 @@ class Relay {
   bool at_boundary() const { return events_.at_boundary(); }
 
  private:
-  enum class Wait : std::uint8_t { more, heartbeat, end };
-  Result<wire::ReplyReader::Part> next_part();
-  bool leaves() const;
-  bool is_given_up();
-  net::Slices frame(std::string& head, const wire::ReplyReader::Part& part);
-  Task<Result<void>> write_comment();
-  Deadline next_wake() const;
-  Wait after_wait(const Error& error);
-  RelayEnd backend_failed(const Error& error);
-  RelayEnd client_failed(const Error& error);
+  bool take_part();
+  Task<void> pass_announcement();
+  bool has_to_write(const std::string& head);
+  net::Stream::WriteAwaiter write_part(std::string& head);
+  net::Stream::WriteAwaiter write_comment();
+  net::Stream::WriteAwaiter write(const net::Slices& bytes);
+  std::optional<RelayEnd> end_after_part();
+  net::Stream::MoreAwaiter next_bytes();
+  bool goes_on_after(const Result<void>& more);
+  bool fails(const Error& error);
+  RelayEnd backend_failed() const;
 
   net::Stream& client_;
   cluster::Connection& backend_;
   const RelaySettings settings_;
   OpenStream open_stream_;
   mcp::SseScanner events_;
-  EndpointTap* tap_ = nullptr;
-  BeforeAnnouncing before_announcing_;  // empty once it was awaited
+  std::unique_ptr<Announcement> announcement_;  // null once it was made
   const InFlight* in_flight_ = nullptr;
   const HeldContent* held_ = nullptr;  // null once it was taken
   std::string* copy_ = nullptr;
-  std::size_t copy_bytes_max_ = 0;
-  std::string tapped_;          // content that the tap has released
-  std::string trailers_;        // the last chunk with trailers behind it
-  http::ChunkHeader chunk_{0};  // of the piece that is being written
-  TimePoint last_bytes_at_;     // of the backend
-  TimePoint last_write_at_;     // to the client
+  wire::ReplyReader::Part part_;  // that is being relayed
+  TimePoint last_bytes_at_;       // of the backend
+  TimePoint last_write_at_;       // to the client
   std::uint64_t& client_bytes_;  // what the client was sent; the exchange's, for its log line
+  bool comment_is_due_ = false;
   bool stopped_ = false;
   Error error_;
 };

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "mcplb/base/text.hpp"
+
 namespace mcplb::wire {
 namespace {
 
@@ -47,6 +49,12 @@ Result<bool> ReplyReader::take_head(http::Method request_method) {
   if (!parsed) return by_backend(parsed.error());
   body_.start(head_.framing, head_.content_length, Error::Side::backend);
   return true;
+}
+
+void ReplyReader::drop_head_text() {
+  head_.reason = {};
+  head_.fields.release();
+  release(head_bytes_);
 }
 
 Result<ReplyReader::Part> ReplyReader::next_part() {

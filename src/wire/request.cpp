@@ -34,6 +34,11 @@ void Request::clear() {
   head_bytes.clear();
 }
 
+Result<void> Request::restore_fields(const http::Settings& settings) {
+  if (head.fields.size() > 0) return {};
+  return http::parse_request_head(head_bytes, settings, head);
+}
+
 Task<Result<void>> RequestReader::read_head(Request& out, Deadline deadline) {
   while (true) {
     auto taken = take_head(out);

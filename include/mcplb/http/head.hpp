@@ -64,6 +64,8 @@ class Fields {
     repeated_ = 0;
   }
   void add(std::string_view name, std::string_view value, bool plain = false);
+  // As clear(), and gives the memory back.
+  void release() { *this = Fields(); }
   bool has(Name id) const { return (present_ >> static_cast<unsigned>(id) & 1U) != 0; }
   // The first field of that name, or an empty view: use has() to tell absent from empty.
   std::string_view get(Name id) const {
@@ -81,7 +83,7 @@ class Fields {
   std::vector<Field> fields_;
   std::uint64_t present_ = 0;   // one bit a Name
   std::uint64_t repeated_ = 0;  // likewise: more than one field has it
-  std::array<std::uint32_t, static_cast<unsigned>(Name::count_)> first_{};  // when present
+  std::array<std::uint16_t, static_cast<unsigned>(Name::count_)> first_{};  // when present
 };
 
 // How the end of a body is known (RFC 9112 §6).

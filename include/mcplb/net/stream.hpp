@@ -62,8 +62,9 @@ class Stream {
   MoreAwaiter more(Deadline deadline);
 
   class WriteAwaiter;
-  // Writes all of it. What the socket does not take at once is copied, so the pieces need to live
-  // only until the call suspends. After an error the stream is of no more use for writing.
+  // Writes all of it. What the socket takes is written by the call itself, and the rest is copied:
+  // the pieces need not outlive it. Awaiting waits for the rest. After an error the stream is of
+  // no more use for writing.
   WriteAwaiter write(const Slices& bytes, Deadline deadline);
   WriteAwaiter write(std::string_view bytes, Deadline deadline);
   // As write(), for a peer that may be slow: gives up when it acknowledged nothing for `patience`.
@@ -175,26 +176,25 @@ class Stream::WriteAwaiter final : private Timer {
     milliseconds patience{0};   // re-armed for as long as the peer acknowledges; 0: never
     bool until_answer = false;
   };
-  WriteAwaiter(Stream& stream, const Slices& bytes, const Terms& terms)
-      : stream_(stream), bytes_(bytes), terms_(terms) {}
+  WriteAwaiter(Stream& stream, const Slices& bytes, const Terms& terms);
   ~WriteAwaiter() override {
     if (stream_.writer_ == this) stream_.writer_ = nullptr;
   }
   WriteAwaiter(const WriteAwaiter&) = delete;
   WriteAwaiter& operator=(const WriteAwaiter&) = delete;
 
-  bool await_ready();
+  bool await_ready() const { return !queued_; }
   void await_suspend(std::coroutine_handle<> waiting);
   Result<void> await_resume() const { return result_; }
 
  private:
   friend class Stream;
+  void queue(const Slices& bytes, std::size_t taken);
   void complete(Result<void> result);
   void on_timer() override;
   Stream& stream_;
-  Slices bytes_;
-  std::size_t taken_ = 0;
   Terms terms_;
+  bool queued_ = false;  // some of it waits for the socket
   std::size_t unacknowledged_ = 0;  // when the timer was armed
   Result<void> result_;
   std::coroutine_handle<> waiting_;

@@ -37,6 +37,8 @@ class ReplyReader {
   // timeout, closed, reset. After a time-out it may be called again: nothing is lost.
   Task<Result<void>> read_head(http::Method request_method, Deadline deadline);
   const http::ReplyHead& head() const { return head_; }
+  // For replies that last for hours: of the head remains what stands in no view.
+  void drop_head_text();
   // True when bytes of a reply have arrived since the last one ended.
   bool has_begun() const { return begun_ || !stream_.unread().empty(); }
 

@@ -25,6 +25,10 @@ struct Request {
 
   static constexpr std::size_t body_padding = 64;
   void clear();
+  // For requests that are open for hours: the fields of the head can be read again when they are
+  // needed. All other views into the head stay valid.
+  void drop_fields() { head.fields.release(); }
+  Result<void> restore_fields(const http::Settings& settings);
 };
 
 // Reads requests off one connection, in order. Owned by the connection's flow.

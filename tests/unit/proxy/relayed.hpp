@@ -11,6 +11,7 @@
 #include <doctest/doctest.h>
 
 #include "mcplb/base/limits.hpp"
+#include "mcplb/http/writer.hpp"
 
 #include "support/fake_clock.hpp"
 #include "support/pipe_stream.hpp"
@@ -47,7 +48,11 @@ struct Relayed {
     REQUIRE(taken);
     REQUIRE(*taken);
     relay.emplace(*client_pipe.near, backend, streams, settings, client_bytes);
-    if (tap) relay->tap_endpoint(*tap, [this] { return before_announcing(); });
+    if (tap) {
+      relay->announce(std::make_unique<Announcement>(std::move(*tap),
+                                                     [this] { return before_announcing(); },
+                                                     std::string()));
+    }
     running.emplace(relay->run(head));
   }
   Task<void> before_announcing() {
