@@ -44,7 +44,7 @@ struct Context {
   Requests requests;
   ReplyChecker checker;
   Random random;
-  std::uint64_t next_id = 1;        // of requests; no two of a run are equal
+  std::uint64_t next_id = 1;        // of requests in sessions; no two of a run are equal
   std::vector<Session> sessions;    // what the callers use
   std::vector<Session> to_remove;   // what is left to be deleted at the end
 };

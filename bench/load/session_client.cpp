@@ -5,6 +5,13 @@
 #include "mcplb/base/clock.hpp"
 
 namespace mcplb::bench {
+namespace {
+
+// As with the SDKs, whose clients each number their own requests: the same words open every
+// session.
+constexpr std::uint64_t initialize_id = 0;
+
+}  // namespace
 
 // Sends what is in request_.
 Task<Outcome> SessionClient::exchange(http::Method method, int wanted_status) {
@@ -19,11 +26,10 @@ Task<Outcome> SessionClient::exchange(http::Method method, int wanted_status) {
 }
 
 Task<Outcome> SessionClient::initialize(Session& session) {
-  const std::uint64_t id = context_.next_id++;
   request_.clear();
-  context_.requests.initialize(request_, id);
+  context_.requests.initialize(request_, initialize_id);
   auto outcome = co_await exchange(http::Method::post, 200);
-  if (outcome.failure == Failure::none) check_initialize(outcome, session, id);
+  if (outcome.failure == Failure::none) check_initialize(outcome, session);
   co_return outcome;
 }
 
@@ -41,8 +47,8 @@ Task<Outcome> SessionClient::open(Session& session) {
   co_return co_await confirm(session);
 }
 
-void SessionClient::check_initialize(Outcome& outcome, Session& session, std::uint64_t id) {
-  const auto server = context_.checker.initialize_result(client_.body(), id);
+void SessionClient::check_initialize(Outcome& outcome, Session& session) {
+  const auto server = context_.checker.initialize_result(client_.body(), initialize_id);
   if (!server) {
     outcome.failure = Failure::wrong_body;
     return;

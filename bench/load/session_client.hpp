@@ -42,7 +42,7 @@ class SessionClient {
 
  private:
   Task<Outcome> exchange(http::Method method, int wanted_status);
-  void check_initialize(Outcome& outcome, Session& session, std::uint64_t id);
+  void check_initialize(Outcome& outcome, Session& session);
   void check_call(Outcome& outcome, Session& session, const MixItem& item, std::uint64_t id);
   void check_server(Outcome& outcome, Session& session);
 

@@ -1,27 +1,16 @@
 #include "mcplb/base/text.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
 namespace mcplb {
 namespace {
 
-constexpr std::array<bool, 256> make_token_table() {
-  std::array<bool, 256> table{};
-  for (char c = '0'; c <= '9'; ++c) table[static_cast<unsigned char>(c)] = true;
-  for (char c = 'a'; c <= 'z'; ++c) table[static_cast<unsigned char>(c)] = true;
-  for (char c = 'A'; c <= 'Z'; ++c) table[static_cast<unsigned char>(c)] = true;
-  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) {
-    table[static_cast<unsigned char>(c)] = true;
-  }
-  return table;
-}
-constexpr auto token_table = make_token_table();
+constexpr CharSet token_chars = alphanumeric_and("!#$%&'*+-.^_`|~");
 
 }  // namespace
 
-bool is_token_char(char c) { return token_table[static_cast<unsigned char>(c)]; }
+bool is_token_char(char c) { return token_chars.has(c); }
 
 bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);

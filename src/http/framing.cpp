@@ -45,6 +45,10 @@ Result<BodyFields> read_body_fields(const Fields& fields, int minor_version, Err
 
 bool lists_token(const Fields& fields, Name name, std::string_view token) {
   if (!fields.has(name)) return false;
+  const std::string_view only = fields.get(name);
+  if (!fields.repeated(name) && only.find(',') == std::string_view::npos) {
+    return equals_ignoring_case(only, token);
+  }
   bool found = false;
   for (const Field& field : fields) {
     if (field.id != name) continue;

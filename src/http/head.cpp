@@ -126,7 +126,7 @@ void Fields::add(std::string_view name, std::string_view value, bool plain) {
   }
   repeated_ |= present_ & bit;
   present_ |= bit;
-  fields_.push_back(Field{id, name, value, plain});
+  fields_.push_back(Field{id, plain, name, value});
 }
 
 std::string_view Fields::get(std::string_view name) const {
@@ -138,7 +138,7 @@ std::string_view Fields::get(std::string_view name) const {
 
 std::size_t Fields::count(Name id) const {
   if (!has(id)) return 0;
-  if ((repeated_ >> static_cast<unsigned>(id) & 1U) == 0) return 1;
+  if (!repeated(id)) return 1;
   std::size_t found = 0;
   for (const Field& field : fields_)
     found += field.id == id ? 1U : 0U;

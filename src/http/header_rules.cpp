@@ -2,27 +2,24 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "mcplb/base/text.hpp"
 
 namespace mcplb::http {
 namespace {
 
+constexpr std::uint64_t bit_of(Name name) {
+  return std::uint64_t{1} << static_cast<unsigned>(name);
+}
+
+// Every field of every head is asked.
 bool is_hop_by_hop(Name name) {
-  switch (name) {
-    case Name::connection:
-    case Name::keep_alive:
-    case Name::proxy_authenticate:
-    case Name::proxy_authorization:
-    case Name::proxy_connection:
-    case Name::te:
-    case Name::trailer:
-    case Name::transfer_encoding:
-    case Name::upgrade:
-      return true;
-    default:
-      return false;
-  }
+  constexpr std::uint64_t names =
+      bit_of(Name::connection) | bit_of(Name::keep_alive) | bit_of(Name::proxy_authenticate) |
+      bit_of(Name::proxy_authorization) | bit_of(Name::proxy_connection) | bit_of(Name::te) |
+      bit_of(Name::trailer) | bit_of(Name::transfer_encoding) | bit_of(Name::upgrade);
+  return (names & bit_of(name)) != 0;
 }
 
 // Names that rules of ours or of a backend rely on. A sender that could have them dropped here
@@ -59,6 +56,9 @@ bool is_connection_option(std::string_view token) {
 }  // namespace
 
 HopByHop::HopByHop(const Fields& fields) : fields_(fields) {
+  // Nearly every Connection field is nothing but an option.
+  const bool alone = !fields.repeated(Name::connection);
+  if (alone && is_connection_option(fields.get(Name::connection))) return;
   for_each_connection_token(fields, [this](std::string_view token) {
     // What the fixed set covers need not be looked for again at every field.
     if (is_connection_option(token) || is_hop_by_hop(name_of(token))) return true;

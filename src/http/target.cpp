@@ -12,15 +12,12 @@ Error refuse(const char* rule) {
 }
 
 // unreserved / sub-delims, without the comma: it would make a list of Host.
-bool is_host_char(char c) {
-  return is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') ||
-         std::string_view("-._~!$&'()*+;=").find(c) != std::string_view::npos;
-}
+constexpr CharSet host_chars = alphanumeric_and("-._~!$&'()*+;=");
 
 // A registered name or an IPv4 address, which has the same characters.
 bool is_valid_name(std::string_view host) {
   for (std::size_t i = 0; i < host.size(); ++i) {
-    if (is_host_char(host[i])) continue;
+    if (host_chars.has(host[i])) continue;
     const bool escape = host[i] == '%' && i + 2 < host.size() && is_hex_digit(host[i + 1]) &&
                         is_hex_digit(host[i + 2]);
     if (!escape) return false;

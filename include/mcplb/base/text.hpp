@@ -1,6 +1,7 @@
 // Small ASCII helpers. Protocol text is bytes: no locale, no Unicode folding.
 #pragma once
 
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <optional>
@@ -11,6 +12,26 @@ namespace mcplb {
 
 constexpr char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Which bytes belong to a class of characters: one load to know.
+class CharSet {
+ public:
+  constexpr bool has(char c) const { return members_[static_cast<unsigned char>(c)]; }
+  constexpr void add(char c) { members_[static_cast<unsigned char>(c)] = true; }
+
+ private:
+  std::array<bool, 256> members_{};
+};
+
+constexpr CharSet alphanumeric_and(std::string_view others) {
+  CharSet set;
+  for (char c = '0'; c <= '9'; ++c) set.add(c);
+  for (char c = 'a'; c <= 'z'; ++c) set.add(c);
+  for (char c = 'A'; c <= 'Z'; ++c) set.add(c);
+  for (const char c : others) set.add(c);
+  return set;
+}
+
 // RFC 9110 §5.6.2: the characters of a token.
 bool is_token_char(char c);
 bool is_token(std::string_view text);

@@ -51,9 +51,9 @@ Name name_of(std::string_view text);
 
 struct Field {
   Name id = Name::other;
+  bool plain = false;      // came as `name: value` CRLF, as we would write it
   std::string_view name;   // as it was spelled
   std::string_view value;  // without surrounding white space
-  bool plain = false;      // came as `name: value` CRLF, as we would write it
 };
 
 class Fields {
@@ -73,6 +73,7 @@ class Fields {
   }
   std::string_view get(std::string_view name) const;  // for names that the operator chose
   std::size_t count(Name id) const;
+  bool repeated(Name id) const { return (repeated_ >> static_cast<unsigned>(id) & 1U) != 0; }
 
   auto begin() const { return fields_.begin(); }
   auto end() const { return fields_.end(); }

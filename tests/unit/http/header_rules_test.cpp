@@ -20,7 +20,7 @@ Fields with_connection(std::initializer_list<const char*> values) {
 }
 
 bool covers(const Fields& fields, const char* name) {
-  return HopByHop(fields).covers(Field{name_of(name), name, "x"});
+  return HopByHop(fields).covers(Field{name_of(name), false, name, "x"});
 }
 
 }  // namespace
