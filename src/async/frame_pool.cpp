@@ -21,8 +21,8 @@ namespace mcplb {
 #if MCPLB_POOL_FRAMES
 namespace {
 
-constexpr std::size_t class_bytes = 32;
-constexpr std::size_t classes = 128;  // frames beyond 4 KiB are rare and go to the heap
+constexpr std::size_t class_bytes = 16;
+constexpr std::size_t classes = 256;  // frames beyond 4 KiB are rare and go to the heap
 constexpr std::uint32_t kept_max = 256;
 
 struct FreeFrame {

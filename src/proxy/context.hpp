@@ -28,7 +28,6 @@
 #include "mcplb/session/store.hpp"
 #include "mcplb/wire/request.hpp"
 #include "proxy/in_flight.hpp"
-#include "proxy/open_streams.hpp"
 #include "proxy/session_identity.hpp"
 
 namespace mcplb::proxy {
@@ -136,7 +135,6 @@ struct Context {
   std::vector<std::unique_ptr<PoolContext>> pools;  // in the order of Policy::pools
   mcp::Classifier classifier;
   ScratchStore scratch;
-  OpenStreams streams;
   IntrusiveList<InFlight> in_flight;
   IntrusiveList<IdleConnection> idle_connections;
   std::size_t orphans = 0;  // initializes that go on without their client

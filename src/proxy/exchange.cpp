@@ -81,7 +81,7 @@ Task<Next> Exchange::run() {
     bool goes_on = true;
     while (goes_on) {
       {
-        Relay relay(stream_, *lease_, context_.streams, settings, record_.bytes_out);
+        Relay relay(stream_, *lease_, settings, record_.bytes_out);
         prepare(relay, settings);
         auto ended = co_await relay.run(scratch_.client_head);
         end = ended;

@@ -90,6 +90,11 @@ void Exchange::prepare(Relay& relay, const RelaySettings& settings) {
   relay.announce(announcement(settings));
   if (opened_) relay.copy_to(opened_->result);
   in_flight_.set_may_leave(is_session_stream(settings));
+  in_flight_.set_may_stop(settings.event_stream && settings.ends_on_stop);
+  // A stream that opens while we stop does not outstay the others.
+  if (context_.stopping && in_flight_.may_stop()) {
+    in_flight_.ask(InFlight::Wish::stop, timers().in(milliseconds(0)));
+  }
 }
 
 // Null: this stream announces nothing.
@@ -106,6 +111,7 @@ std::unique_ptr<Announcement> Exchange::announcement(const RelaySettings& settin
 
 void Exchange::note_end(const Relay& relay, RelayEnd end, const RelaySettings& settings) {
   in_flight_.set_may_leave(false);
+  in_flight_.set_may_stop(false);
   relay_error_ = relay.error().what;
   ended_at_boundary_ = settings.event_stream && relay.at_boundary();
   if (end == RelayEnd::complete && opened_ && !opened_->result.empty()) learn_result();

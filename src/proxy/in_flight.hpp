@@ -1,5 +1,5 @@
 // The exchanges of one worker that a backend is busy with, so that they can be told when it is
-// marked down, or is to be emptied.
+// marked down, when it is to be emptied, and when we stop.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,11 @@ namespace mcplb::proxy {
 // Member of the exchange.
 class InFlight final : public ListNode {
  public:
+  // The more urgent, the greater.
   enum class Wish : std::uint8_t {
     none,
     leave,  // an event stream of a session goes on at another backend, from an event boundary on
+    stop,   // an event stream on which no answer is owed ends at an event boundary
     cut     // the backend is given up
   };
 
@@ -32,8 +34,11 @@ class InFlight final : public ListNode {
   }
   void end() {
     unlink();
-    stay();
+    alarm_.disarm();
+    wish_ = Wish::none;
+    wanted_ = Wish::none;
     may_leave_ = false;
+    may_stop_ = false;
   }
 
   const cluster::Backend* backend() const { return backend_; }
@@ -41,16 +46,19 @@ class InFlight final : public ListNode {
   // It relays an event stream that may go on elsewhere.
   bool may_leave() const { return may_leave_; }
   void set_may_leave(bool may) { may_leave_ = may; }
-  // What was asked for last is void.
+  // It relays an event stream that we may end.
+  bool may_stop() const { return may_stop_; }
+  void set_may_stop(bool may) { may_stop_ = may; }
+  // It need not leave any more.
   void stay() {
+    if (wanted_ != Wish::leave) return;
     alarm_.disarm();
     wish_ = Wish::none;
     wanted_ = Wish::none;
   }
   // Wakes the exchange at that time, to find the wish.
   void ask(Wish wish, Deadline when) {
-    // Who is given up is not asked for anything else.
-    if (wanted_ == Wish::cut) return;
+    if (wanted_ > wish || (wanted_ == wish && wish != Wish::leave)) return;
     wanted_ = wish;
     wish_ = Wish::none;
     stream_->timers().arm(alarm_, when);
@@ -77,8 +85,24 @@ class InFlight final : public ListNode {
   Wish wish_ = Wish::none;
   Wish wanted_ = Wish::none;
   bool may_leave_ = false;
+  bool may_stop_ = false;
   std::uint64_t silent_since_ = no_look;
   Alarm alarm_{*this};
 };
+
+// Asks those for which `concerned(exchange)`, one after the other within that time, so that their
+// clients do not all come in the same moment.
+template <class Concerned>
+void ask_in_turn(IntrusiveList<InFlight>& all, InFlight::Wish wish, net::Timers& timers,
+                 milliseconds within, Concerned concerned) {
+  std::int64_t count = 0;
+  all.for_each([&](const InFlight& exchange) { count += concerned(exchange) ? 1 : 0; });
+  std::int64_t index = 0;
+  all.for_each([&](InFlight& exchange) {
+    if (!concerned(exchange)) return;
+    exchange.ask(wish, timers.in(within * index / count));
+    ++index;
+  });
+}
 
 }  // namespace mcplb::proxy

@@ -17,17 +17,14 @@ constexpr std::string_view crlf_and_last_chunk = "\r\n0\r\n\r\n";
 
 }  // namespace
 
-Relay::Relay(net::Stream& client, cluster::Connection& backend, OpenStreams& streams,
-             const RelaySettings& settings, std::uint64_t& client_bytes)
+Relay::Relay(net::Stream& client, cluster::Connection& backend, const RelaySettings& settings,
+             std::uint64_t& client_bytes)
     : client_(client),
       backend_(backend),
       settings_(settings),
-      open_stream_(*backend.stream),
       last_bytes_at_(client.timers().now()),
       last_write_at_(last_bytes_at_),
-      client_bytes_(client_bytes) {
-  if (settings_.event_stream && settings_.ends_on_stop) streams.add(open_stream_);
-}
+      client_bytes_(client_bytes) {}
 
 Task<RelayEnd> Relay::run(std::string& head) {
   while (true) {
@@ -83,7 +80,7 @@ bool Relay::has_to_write(const std::string& head) {
       copy_->size() + part_.content.size() <= limits::session_opening_bytes_max) {
     *copy_ += part_.content;
   }
-  stopped_ = !part_.last && open_stream_.end_requested() && events_.at_boundary();
+  stopped_ = !part_.last && is_wished(InFlight::Wish::stop) && events_.at_boundary();
   return !part_.content.empty() || part_.last || !head.empty() || stopped_ || comment_is_due_;
 }
 
@@ -138,9 +135,8 @@ net::Stream::WriteAwaiter Relay::write(const net::Slices& bytes) {
 std::optional<RelayEnd> Relay::end_after_part() {
   if (stopped_) return RelayEnd::stopped;
   if (part_.last) return RelayEnd::complete;
-  if (in_flight_ == nullptr) return std::nullopt;
-  if (in_flight_->wish() == InFlight::Wish::leave && events_.at_boundary()) return RelayEnd::left;
-  if (in_flight_->wish() != InFlight::Wish::cut) return std::nullopt;
+  if (is_wished(InFlight::Wish::leave) && events_.at_boundary()) return RelayEnd::left;
+  if (!is_wished(InFlight::Wish::cut)) return std::nullopt;
   error_ = {Error::Kind::reset, Error::Side::backend, 0, "the backend was given up"};
   return backend_failed();
 }

@@ -19,7 +19,6 @@
 #include "proxy/endpoint_tap.hpp"
 #include "proxy/forward_head.hpp"
 #include "proxy/in_flight.hpp"
-#include "proxy/open_streams.hpp"
 
 namespace mcplb::proxy {
 
@@ -57,9 +56,9 @@ struct HeldContent {
 // Lives in the frame of the exchange that it serves.
 class Relay {
  public:
-  Relay(net::Stream& client, cluster::Connection& backend, OpenStreams& streams,
-        const RelaySettings& settings, std::uint64_t& client_bytes);
-  // Where the relay learns that the backend is given up, or to be left. Outlives the relay.
+  Relay(net::Stream& client, cluster::Connection& backend, const RelaySettings& settings,
+        std::uint64_t& client_bytes);
+  // Where the relay learns what is wished of it. Outlives the relay.
   void heed(const InFlight& in_flight) { in_flight_ = &in_flight; }
   // Comes before what is read from now on. Outlives the relay.
   void begin_with(const HeldContent& held) { held_ = &held; }
@@ -80,6 +79,9 @@ class Relay {
  private:
   bool take_part();
   Task<void> pass_announcement();
+  bool is_wished(InFlight::Wish wish) const {
+    return in_flight_ != nullptr && in_flight_->wish() == wish;
+  }
   bool has_to_write(const std::string& head);
   net::Stream::WriteAwaiter write_part(std::string& head);
   net::Stream::WriteAwaiter write_comment();
@@ -93,7 +95,6 @@ class Relay {
   net::Stream& client_;
   cluster::Connection& backend_;
   const RelaySettings settings_;
-  OpenStream open_stream_;
   mcp::SseScanner events_;
   std::unique_ptr<Announcement> announcement_;  // null once it was made
   const InFlight* in_flight_ = nullptr;

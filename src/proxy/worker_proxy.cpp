@@ -47,7 +47,6 @@ Context::Context(net::Loop& worker_loop, const SharedState& shared_state, Worker
       metrics(counts),
       policy(shared_state.policy),
       resolver(worker_loop, shared_state.resolver),
-      streams(worker_loop.timers()),
       store(shared_state.store
                 ? std::make_unique<StoreLink>(loop, resolver, nursery, shared_state)
                 : nullptr),
@@ -130,22 +129,15 @@ void WorkerProxy::serve(const net::Acceptor::Accepted& accepted, const Listener&
 void WorkerProxy::begin_stop(milliseconds streams_within) {
   context_->stopping = true;
   context_->idle_connections.for_each([](IdleConnection& idle) { idle.end(); });
-  context_->streams.end_all(streams_within);
+  ask_in_turn(context_->in_flight, InFlight::Wish::stop, context_->loop.timers(), streams_within,
+              [](const InFlight& exchange) { return exchange.may_stop(); });
 }
 
 void WorkerProxy::leave(const cluster::Backend& backend, milliseconds within) {
-  net::Timers& timers = context_->loop.timers();
-  std::int64_t count = 0;
-  const auto leaves = [&backend](const InFlight& exchange) {
-    return exchange.backend() == &backend && exchange.may_leave();
-  };
-  context_->in_flight.for_each([&](InFlight& exchange) { count += leaves(exchange) ? 1 : 0; });
-  std::int64_t index = 0;
-  context_->in_flight.for_each([&](InFlight& exchange) {
-    if (!leaves(exchange)) return;
-    exchange.ask(InFlight::Wish::leave, timers.in(within * index / count));
-    ++index;
-  });
+  ask_in_turn(context_->in_flight, InFlight::Wish::leave, context_->loop.timers(), within,
+              [&backend](const InFlight& exchange) {
+                return exchange.backend() == &backend && exchange.may_leave();
+              });
 }
 
 void WorkerProxy::give_up(const cluster::Backend& backend) {

@@ -35,8 +35,9 @@ class ServedConnection final : public Job, private net::Stream::Watcher {
       : loop_(loop),
         stream_(std::move(stream)),
         reader_(*stream_, settings),
-        handler_(handler) {
-    request_.peer = std::move(peer);
+        handler_(handler),
+        peer_(std::move(peer)) {
+    request_.peer = peer_;
   }
 
  private:
@@ -93,6 +94,7 @@ class ServedConnection final : public Job, private net::Stream::Watcher {
   std::unique_ptr<net::Stream> stream_;
   RequestReader reader_;
   Handler& handler_;
+  const std::string peer_;
   Request request_;
 };
 

@@ -34,7 +34,7 @@ struct Error {
   Kind kind = Kind::failed;
   Side side = Side::self;
   int os_code = 0;         // errno, 0 when none
-  const char* what = "";   // static text, safe to log and to show
+  const char* what = "";   // static text, safe to log and to show; never null
 };
 
 const char* to_string(Error::Kind kind);
@@ -79,14 +79,15 @@ class [[nodiscard]] Result<void> {
   // NOLINTNEXTLINE(google-explicit-constructor)
   Result(Error error) : error_(error) {}
 
-  explicit operator bool() const { return !error_.has_value(); }
+  explicit operator bool() const { return error_.what == nullptr; }
   const Error& error() const {
-    MCPLB_ASSERT(error_.has_value());
-    return *error_;
+    MCPLB_ASSERT(error_.what != nullptr);
+    return error_;
   }
 
  private:
-  std::optional<Error> error_;
+  // An error always has a text; none means well. Small enough to be returned in registers.
+  Error error_{Error::Kind::failed, Error::Side::self, 0, nullptr};
 };
 
 }  // namespace mcplb

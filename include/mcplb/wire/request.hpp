@@ -16,7 +16,7 @@ namespace mcplb::wire {
 
 // One whole request. Owned by the connection that serves it; reusable after clear().
 struct Request {
-  std::string peer;        // of the connection, for logs; empty when nobody said; clear() keeps it
+  std::string_view peer;   // of the connection, for logs; empty when nobody said; clear() keeps it
   std::string head_bytes;  // what the views in `head` point into
   http::RequestHead head;
   // Decoded, at most request_bytes_max; its capacity leaves body_padding bytes after the end, for

@@ -1,5 +1,8 @@
 #include "unit/proxy/relayed.hpp"
 
+#include <algorithm>
+#include <array>
+
 using namespace mcplb;
 using namespace mcplb::proxy;
 
@@ -63,7 +66,7 @@ TEST_SUITE("proxy/relay event streams") {
     EventStream e;
     e.start(chunked_head + chunk("data: 1\n\n"));
     e.got();
-    e.streams.end_all(milliseconds(0));
+    e.ask(InFlight::Wish::stop);
     CHECK(e.advance(50) == "0\r\n\r\n");
     CHECK(e.ended_as(RelayEnd::stopped));
   }
@@ -72,7 +75,7 @@ TEST_SUITE("proxy/relay event streams") {
     EventStream e;
     e.start(chunked_head + chunk("data: 1\n\ndata: "));
     e.got();
-    e.streams.end_all(milliseconds(0));
+    e.ask(InFlight::Wish::stop);
     CHECK(e.advance(50).empty());
     e.send(chunk("2\n"));
     CHECK(e.got() == chunk("2\n"));
@@ -82,45 +85,34 @@ TEST_SUITE("proxy/relay event streams") {
     CHECK(e.ended_as(RelayEnd::stopped));
   }
 
-  TEST_CASE("a stop waits for the answer that a stream owes") {
-    EventStream e;
-    e.settings.ends_on_stop = false;
-    e.start(chunked_head + chunk("data: 1\n\n"));
-    e.got();
-    e.streams.end_all(milliseconds(0));
-    CHECK(e.advance(50).empty());
-    e.send(chunk("data: 2\n\n") + "0\r\n\r\n");
-    CHECK(e.got() == "9\r\ndata: 2\n\n\r\n0\r\n\r\n");
-    CHECK(e.ended_as(RelayEnd::complete));
-  }
-
   TEST_CASE("a stream that opens while we stop ends with its head") {
     EventStream e;
-    e.streams.end_all(milliseconds(1000));
     e.start(chunked_head);
+    e.ask(InFlight::Wish::stop);
     CHECK(e.advance(50) == our_head + "0\r\n\r\n");
     CHECK(e.ended_as(RelayEnd::stopped));
   }
 
-  TEST_CASE("a stop spreads the ends of many streams") {
-    std::vector<std::unique_ptr<OpenStream>> open;
+  TEST_CASE("a stop spreads the ends of many streams, and leaves out who owes an answer") {
     EventStream e;
-    for (int i = 0; i < 4; ++i) {
-      open.push_back(std::make_unique<OpenStream>(*e.backend.stream));
-      e.streams.add(*open.back());
+    std::array<InFlight, 6> open;
+    for (InFlight& one : open) {
+      one.begin(e.all, e.backends[0], *e.backend.stream);
+      one.set_may_stop(&one != &open[1] && &one != &open[4]);
     }
-    e.streams.end_all(milliseconds(1000));
+    ask_in_turn(e.all, InFlight::Wish::stop, e.clock.timers(), milliseconds(1000),
+                [](const InFlight& one) { return one.may_stop(); });
     const auto ended = [&open] {
-      int count = 0;
-      for (const auto& stream : open)
-        count += stream->end_requested() ? 1 : 0;
-      return count;
+      return std::count_if(open.begin(), open.end(), [](const InFlight& one) {
+        return one.wish() == InFlight::Wish::stop;
+      });
     };
     for (int expected = 1; expected <= 4; ++expected) {
       e.clock.advance(milliseconds(expected == 1 ? 50 : 250));
       CHECK(ended() == expected);
     }
-    open.clear();
+    CHECK(open[1].wish() == InFlight::Wish::none);
+    CHECK(open[4].wish() == InFlight::Wish::none);
   }
 
   TEST_CASE("the endpoint event is learned before the client sees it, with its prefix") {

@@ -1,37 +1,12 @@
 #include "unit/proxy/relayed.hpp"
 
-#include "proxy/in_flight.hpp"
-
-#include "support/backends.hpp"
-
 using namespace mcplb;
 using namespace mcplb::proxy;
 
-namespace {
-
-// An event stream whose exchange is known to its worker.
-struct InFlightStream : EventStream {
-  void begin(const std::string& reply) {
-    start(reply);
-    in_flight.begin(all, backends[0], backend_end_at_relay());
-    relay->heed(in_flight);
-  }
-  net::Stream& backend_end_at_relay() { return *backend.stream; }
-  void ask(InFlight::Wish wish, int ms = 0) {
-    in_flight.ask(wish, clock.timers().in(milliseconds(ms)));
-  }
-
-  test::Backends backends{1};
-  IntrusiveList<InFlight> all;
-  InFlight in_flight;
-};
-
-}  // namespace
-
 TEST_SUITE("proxy/relay moves") {
   TEST_CASE("a stream that is asked to leave does so between two events") {
-    InFlightStream s;
-    s.begin(chunked_head + chunk("data: 1\n\n"));
+    EventStream s;
+    s.start(chunked_head + chunk("data: 1\n\n"));
     s.got();
     s.ask(InFlight::Wish::leave, 1000);
     s.advance(900);
@@ -42,8 +17,8 @@ TEST_SUITE("proxy/relay moves") {
   }
 
   TEST_CASE("inside an event it waits for the end of that") {
-    InFlightStream s;
-    s.begin(chunked_head + chunk("data: 1"));
+    EventStream s;
+    s.start(chunked_head + chunk("data: 1"));
     s.got();
     s.ask(InFlight::Wish::leave);
     s.advance(100);
@@ -54,8 +29,8 @@ TEST_SUITE("proxy/relay moves") {
   }
 
   TEST_CASE("a backend that is given up has broken, for whoever waits for it") {
-    InFlightStream s;
-    s.begin(chunked_head + chunk("data: 1\n\n"));
+    EventStream s;
+    s.start(chunked_head + chunk("data: 1\n\n"));
     s.got();
     s.ask(InFlight::Wish::cut);
     s.advance(100);
@@ -64,8 +39,8 @@ TEST_SUITE("proxy/relay moves") {
   }
 
   TEST_CASE("who is given up is not asked to leave any more") {
-    InFlightStream s;
-    s.begin(chunked_head + chunk("data: 1\n\n"));
+    EventStream s;
+    s.start(chunked_head + chunk("data: 1\n\n"));
     s.got();
     s.ask(InFlight::Wish::cut, 100);
     s.ask(InFlight::Wish::leave, 5000);
@@ -73,9 +48,22 @@ TEST_SUITE("proxy/relay moves") {
     CHECK(s.ended_as(RelayEnd::backend_broke));
   }
 
+  TEST_CASE("who ends because we stop is not asked to leave any more") {
+    EventStream s;
+    s.start(chunked_head + chunk("data: 1\n\n"));
+    s.got();
+    s.ask(InFlight::Wish::stop, 1000);
+    s.ask(InFlight::Wish::leave);
+    s.in_flight.stay();
+    s.advance(900);
+    CHECK_FALSE(s.done());
+    s.advance(200);
+    CHECK(s.ended_as(RelayEnd::stopped));
+  }
+
   TEST_CASE("an exchange that is done hears nothing any more") {
-    InFlightStream s;
-    s.begin(chunked_head + chunk("data: 1\n\n"));
+    EventStream s;
+    s.start(chunked_head + chunk("data: 1\n\n"));
     s.got();
     s.ask(InFlight::Wish::cut, 100);
     s.in_flight.end();
@@ -85,8 +73,8 @@ TEST_SUITE("proxy/relay moves") {
   }
 
   TEST_CASE("silent is who was told nothing between two looks") {
-    InFlightStream s;
-    s.begin(chunked_head + chunk("data: 1\n\n"));
+    EventStream s;
+    s.start(chunked_head + chunk("data: 1\n\n"));
     s.got();
     CHECK_FALSE(s.in_flight.silent_since_look());
     s.in_flight.look();
@@ -108,7 +96,7 @@ TEST_SUITE("proxy/relay held bodies") {
       REQUIRE(part);
       REQUIRE(part->last);
     }
-    r.relay.emplace(*r.client_pipe.near, r.backend, r.streams, r.settings, r.client_bytes);
+    r.relay.emplace(*r.client_pipe.near, r.backend, r.settings, r.client_bytes);
     r.relay->begin_with(held);
     r.running.emplace(r.relay->run(r.head));
   }

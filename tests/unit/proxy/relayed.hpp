@@ -1,6 +1,7 @@
 // A reply on its way from a backend to a client, for the tests of the relay.
 #pragma once
 
+#include "proxy/in_flight.hpp"
 #include "proxy/relay.hpp"
 
 #include <memory>
@@ -13,6 +14,7 @@
 #include "mcplb/base/limits.hpp"
 #include "mcplb/http/writer.hpp"
 
+#include "support/backends.hpp"
 #include "support/fake_clock.hpp"
 #include "support/pipe_stream.hpp"
 #include "support/run_task.hpp"
@@ -47,7 +49,9 @@ struct Relayed {
     const auto taken = backend.replies.take_head(http::Method::get);
     REQUIRE(taken);
     REQUIRE(*taken);
-    relay.emplace(*client_pipe.near, backend, streams, settings, client_bytes);
+    relay.emplace(*client_pipe.near, backend, settings, client_bytes);
+    in_flight.begin(all, backends[0], *backend.stream);
+    relay->heed(in_flight);
     if (tap) {
       relay->announce(std::make_unique<Announcement>(std::move(*tap),
                                                      [this] { return before_announcing(); },
@@ -77,6 +81,9 @@ struct Relayed {
     pump();
     return client().take();
   }
+  void ask(InFlight::Wish wish, int ms = 0) {
+    in_flight.ask(wish, clock.timers().in(milliseconds(ms)));
+  }
   std::string advance(int ms) {
     clock.advance(milliseconds(ms));
     return got();
@@ -93,7 +100,9 @@ struct Relayed {
   test::Pipe client_pipe{clock.timers(), buffers};
   test::Pipe backend_pipe{clock.timers(), buffers};
   cluster::Connection backend{std::move(backend_pipe.near), http};
-  OpenStreams streams{clock.timers()};
+  test::Backends backends{1};
+  IntrusiveList<InFlight> all;
+  InFlight in_flight;
   RelaySettings settings;
   std::uint64_t client_bytes = 0;
   std::string head = our_head;
