@@ -34,21 +34,51 @@ ClientConnection::ClientConnection(Context& context, std::unique_ptr<net::Stream
       count_(worker_load, context.shared.connections),
       idle_(*stream_) {}
 
+// Small, because most connections idle most of the time.
 Task<void> ClientConnection::run() {
   bool open = count_.total() <= context_.client.client_connections_max;
   if (!open) co_await refuse_connection();
   while (open) {
     if (stream_->unread().empty()) {
       if (context_.stopping) co_return;
-      const Deadline patience = context_.loop.timers().in(context_.client.client_idle_timeout);
-      context_.idle_connections.push_back(idle_);
-      auto begun = co_await stream_->more(patience);
+      auto begun = co_await next_request();
       idle_.unlink();
       if (!begun) co_return;
     }
     auto reusable = co_await serve_one();
     open = reusable;
   }
+}
+
+// False when the connection ends with this request.
+Task<bool> ClientConnection::serve_one() {
+  context_.refresh();
+  BorrowedScratch borrowed(context_.scratch);
+  wire::Request& request = borrowed.get().request;
+  const auto head_taken = reader_.take_head(request);
+  if (!head_taken || !*head_taken || !reader_.take_body(request)) {
+    auto read = co_await read_request(borrowed.get(), head_taken);
+    if (!read) co_return false;
+  }
+  if (stream_->end()) co_return false;
+  // Routes live as long as their router, which a change of the policy replaces.
+  const std::shared_ptr<const Router> router = context_.router;
+  Next next = Next::abort;
+  stream_->watch(this);
+  {
+    Exchange exchange(context_, client_, *stream_, borrowed.get(),
+                      router->find(client_.listener, request.head.authority, request.head.path));
+    auto after = co_await exchange.run();
+    next = after;
+  }
+  stream_->watch(nullptr);
+  if (next == Next::close) co_await linger();
+  co_return next == Next::reuse;
+}
+
+net::Stream::MoreAwaiter ClientConnection::next_request() {
+  context_.idle_connections.push_back(idle_);
+  return stream_->more(context_.loop.timers().in(context_.client.client_idle_timeout));
 }
 
 Task<void> ClientConnection::refuse_connection() {
@@ -60,36 +90,8 @@ Task<void> ClientConnection::refuse_connection() {
   co_await refuse(unread, nullptr, reply);
 }
 
-// False when the connection ends with this request.
-Task<bool> ClientConnection::serve_one() {
-  context_.refresh();
-  BorrowedScratch borrowed(context_.scratch);
-  Scratch& scratch = borrowed.get();
-  auto head_taken = reader_.take_head(scratch.request);
-  const bool taken = head_taken && *head_taken && reader_.take_body(scratch.request);
-  if (!taken) {
-    auto read = co_await read_request(scratch, head_taken);
-    if (!read) co_return false;
-  }
-  if (stream_->end()) co_return false;
-  // Routes live as long as their router, which a change of the policy replaces.
-  const std::shared_ptr<const Router> router = context_.router;
-  const http::RequestHead& head = scratch.request.head;
-  stream_->watch(this);
-  Next next = Next::abort;
-  {
-    Exchange exchange(context_, client_, *stream_, scratch,
-                      router->find(client_.listener, head.authority, head.path));
-    auto after = co_await exchange.run();
-    next = after;
-  }
-  stream_->watch(nullptr);
-  if (next == Next::close) co_await linger();
-  co_return next == Next::reuse;
-}
-
-// One that did not come in one piece, or is none. False: it was refused.
-Task<bool> ClientConnection::read_request(Scratch& scratch, Result<bool> head_taken) {
+// A request that did not come in one piece, or is none. False: it was refused.
+Task<bool> ClientConnection::read_request(Scratch& scratch, const Result<bool>& head_taken) {
   const Deadline head_by = context_.loop.timers().in(context_.client.head_timeout);
   Result<void> read = head_taken ? Result<void>() : head_taken.error();
   if (head_taken && !*head_taken) {

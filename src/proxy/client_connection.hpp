@@ -52,8 +52,9 @@ class ClientConnection final : public Job, private net::Stream::Watcher {
 
  private:
   Task<void> run() override;
+  net::Stream::MoreAwaiter next_request();
   Task<bool> serve_one();
-  Task<bool> read_request(Scratch& scratch, Result<bool> head_taken);
+  Task<bool> read_request(Scratch& scratch, const Result<bool>& head_taken);
   Task<void> refuse_connection();
   Task<void> refuse(Scratch& scratch, const Route* route, LocalReply reply);
   Task<void> linger();

@@ -22,32 +22,28 @@ Exchange::Exchange(Context& context, const ClientInfo& client, net::Stream& stre
       client_ip_(client.trusted ? forwarded_client(scratch.request.head.fields,
                                                    context.trusted, client.ip)
                                 : std::string_view(client.ip)),
-      request_(scratch.request),
-      message_(scratch.message),
-      request_id_(scratch.request_id),
-      backend_head_(scratch.backend_head),
       route_(route),
       started_us_(monotonic_us()) {
   set_request_id(scratch, client.trusted);
   record_.end = {'P', 'Q'};
-  record_.bytes_in = request_.head_bytes.size() + request_.body.size();
+  record_.bytes_in = request().head_bytes.size() + request().body.size();
   if (context.shared.spans != nullptr) {
     trace_ = std::make_unique<ExchangeTrace>(*context.shared.spans, context.trace_millionths,
-                                             request_.head, message_);
+                                             request().head, message());
   }
 }
 
 Exchange::~Exchange() {
   in_flight_.end();
-  if (awaiting_head_ && message_.opens_session() && lease_) {
+  if (awaiting_head_ && message().opens_session() && lease_) {
     OrphanInitialize orphan;
     orphan.lease = std::move(lease_);
     orphan.backend = backend_;
     orphan.pool = pool_;
     std::string stripped;
-    orphan.target = backend_target(*route_, request_.head.target, stripped);
-    orphan.host = request_.head.authority;
-    orphan.authorization = request_.head.fields.get(Name::authorization);
+    orphan.target = backend_target(*route_, request().head.target, stripped);
+    orphan.host = request().head.authority;
+    orphan.authorization = request().head.fields.get(Name::authorization);
     adopt_orphan(context_, std::move(orphan));
   }
   if (endpoint_learned_) end_endpoint_session();
@@ -62,12 +58,12 @@ Exchange::~Exchange() {
 AccessRecord Exchange::access_record() const {
   AccessRecord record;
   static_cast<ExchangeFigures&>(record) = record_;
-  record.request_id = request_id_;
+  record.request_id = scratch_.request_id;
   record.client = client_ip_;
   if (pool_ != nullptr) record.pool = pool_->shared.pool.name();
   if (backend_ != nullptr) record.backend = backend_->name();
-  record.message = &message_;
-  record.http_method = request_.head.method_text;
+  record.message = &message();
+  record.http_method = request().head.method_text;
   return record;
 }
 
@@ -119,12 +115,12 @@ Task<void> Exchange::obtain() {
 }
 
 std::optional<LocalReply> Exchange::admit() {
-  const http::RequestHead& head = request_.head;
+  const http::RequestHead& head = request().head;
   if (http::nominates_end_to_end_field(head.fields)) {
     return LocalReply{Reason::bad_request, "Connection names an end-to-end header", {}};
   }
   mcp::Refusal refusal;
-  if (!context_.classifier.classify(head, request_.body, message_, refusal)) {
+  if (!context_.classifier.classify(head, request().body, message(), refusal)) {
     const bool mismatch = refusal.reason == mcp::Refusal::Reason::header_mismatch;
     return LocalReply{mismatch ? Reason::header_mismatch : Reason::bad_request, refusal.what, {}};
   }
@@ -153,7 +149,7 @@ void Exchange::rank_candidates() {
   const bool usable = std::find(order.begin(), order.end(), first) != order.end();
   const bool use_pin = first != nullptr && usable;
   const int cap = pool_->session.max_per_backend;
-  const bool capped = cap > 0 && message_.opens_session();
+  const bool capped = cap > 0 && message().opens_session();
   const auto add = [&](cluster::Backend* backend) {
     const bool full = capped && backend->sessions() >= cap;
     all_full_ = all_full_ || full;
@@ -171,13 +167,13 @@ std::uint64_t Exchange::affinity_key() const {
   if (settings.balance != cluster::Balance::session_hash) return 0;
   std::string_view key;
   switch (settings.hash_on.source) {
-    case cluster::HashOn::Source::session: key = message_.session; break;
+    case cluster::HashOn::Source::session: key = message().session; break;
     case cluster::HashOn::Source::client_ip: key = client_ip_; break;
     case cluster::HashOn::Source::header:
-      key = request_.head.fields.get(settings.hash_on.name);
+      key = request().head.fields.get(settings.hash_on.name);
       break;
     case cluster::HashOn::Source::cookie:
-      key = cookie_value(request_.head.fields, settings.hash_on.name);
+      key = cookie_value(request().head.fields, settings.hash_on.name);
       break;
   }
   // 0 means "no key" to the balancer, so no hash may be 0.
@@ -188,39 +184,40 @@ cluster::Backend* Exchange::pinned() const {
   const cluster::PoolView& view = pool_->dispatcher.view();
   const cluster::Pin& pin = view.settings.pin;
   std::string_view name;
-  if (!pin.header.empty()) name = request_.head.fields.get(pin.header);
-  if (name.empty() && !pin.cookie.empty()) name = cookie_value(request_.head.fields, pin.cookie);
+  if (!pin.header.empty()) name = request().head.fields.get(pin.header);
+  if (name.empty() && !pin.cookie.empty()) name = cookie_value(request().head.fields, pin.cookie);
   return name.empty() ? nullptr : view.find(name);
 }
 
 void Exchange::build_backend_head() {
-  if (!backend_head_.empty()) return;
+  if (!scratch_.backend_head.empty()) return;
   std::string stripped;
   std::string renamed;
-  const std::string_view target = backend_target(*route_, request_.head.target, stripped);
+  const std::string_view target = backend_target(*route_, request().head.target, stripped);
   RequestForwarding rules = forwarding();
-  rules.target = renamed_target(target, request_.head, message_, backend_session_, renamed);
+  rules.target = renamed_target(target, request().head, message(), backend_session_, renamed);
   std::string backend_host;
-  if (request_.head.authority.empty()) {
+  if (request().head.authority.empty()) {
     backend_host = candidates_[0]->authority();
     rules.default_host = backend_host;
   }
-  append_backend_head(backend_head_, request_.head, rules);
-  if (request_.body.size() <= limits::merged_body_bytes_max) backend_head_ += request_.body;
+  append_backend_head(scratch_.backend_head, request().head, rules);
+  const std::string& body = request().body;
+  if (body.size() <= limits::merged_body_bytes_max) scratch_.backend_head += body;
 }
 
 // All but the target and the host.
 RequestForwarding Exchange::forwarding() const {
   RequestForwarding rules;
-  const bool renamed_session = backend_session_ != message_.session;
-  if (renamed_session && !message_.endpoint_session) rules.session = backend_session_;
+  const bool renamed_session = backend_session_ != message().session;
+  if (renamed_session && !message().endpoint_session) rules.session = backend_session_;
   rules.drops_session = pool_->identity.binds() && backend_session_.empty();
   rules.client_ip = client_.ip;
-  rules.request_id = request_id_;
-  rules.body_bytes = request_.body.size();
+  rules.request_id = scratch_.request_id;
+  rules.body_bytes = request().body.size();
   rules.client_trusted = client_.trusted;
   rules.client_https = client_.https;
-  rules.is_mcp = message_.era != mcp::Era::none;
+  rules.is_mcp = message().era != mcp::Era::none;
   rules.drops_last_event_id = without_last_event_id_;
   if (trace_) {
     rules.traceparent = trace_->traceparent();
@@ -250,8 +247,9 @@ Task<Next> Exchange::answer() {
   const LocalReply& reply = *own_reply_;
   awaiting_head_ = false;
   release_lease();
-  const bool close = !request_.head.keep_alive || context_.stopping;
-  const std::string bytes = render(reply, request_.head, message_.id_json, request_id_, close);
+  const bool close = !request().head.keep_alive || context_.stopping;
+  const std::string bytes =
+      render(reply, request().head, message().id_json, scratch_.request_id, close);
   record_.status = status_of(reply.reason);
   record_.reason = reply.reason;
   count_own_reply(reply.reason);

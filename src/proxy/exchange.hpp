@@ -150,7 +150,7 @@ class Exchange {
   void learn_result();
   Next conclude(RelayEnd end);
   Task<Next> answer();
-  bool closes() const { return !request_.head.keep_alive || context_.stopping || closes_; }
+  bool closes() const { return !request().head.keep_alive || context_.stopping || closes_; }
   AccessRecord access_record() const;
   void end_trace(AccessRecord& record);
 
@@ -161,6 +161,8 @@ class Exchange {
   void count_session(session::Event event) { pool_->shared.session_events.add(event); }
   StreamKind stream_kind() const;
 
+  wire::Request& request() const { return scratch_.request; }
+  mcp::Message& message() const { return scratch_.message; }
   const http::ReplyHead& backend_reply() const { return lease_->replies.head(); }
   bool owned() const { return static_cast<bool>(use_); }
   net::Timers& timers() { return context_.loop.timers(); }
@@ -170,10 +172,6 @@ class Exchange {
   net::Stream& stream_;
   Scratch& scratch_;
   const std::string_view client_ip_;  // behind trusted proxies the one that they name
-  wire::Request& request_;  // these four are the scratch's
-  mcp::Message& message_;
-  std::string& request_id_;
-  std::string& backend_head_;
   const Route* route_;
   PoolContext* pool_ = nullptr;
 

@@ -7,12 +7,12 @@ void Exchange::count_exchange() {
   RequestLabels labels;
   if (route_ != nullptr) labels.pool = route_->pool;
   if (backend_ != nullptr) labels.backend = backend_->id();
-  labels.method = message_.method;
-  labels.era = message_.era;
+  labels.method = message().method;
+  labels.era = message().era;
   labels.status = record_.status;
   // Streams that a client keeps open say nothing by their length.
-  const bool waits_for_news = message_.kind == mcp::Kind::stream ||
-                              message_.method == mcp::Method::subscriptions_listen;
+  const bool waits_for_news = message().kind == mcp::Kind::stream ||
+                              message().method == mcp::Method::subscriptions_listen;
   ExchangeTimes times;
   if (!waits_for_news && record_.status != 0) times.total = record_.total_us;
   times.overhead = overhead_us_;
@@ -39,10 +39,10 @@ void Exchange::count_retry() {
 }
 
 StreamKind Exchange::stream_kind() const {
-  if (message_.era == mcp::Era::none) return StreamKind::other;
-  if (message_.method == mcp::Method::subscriptions_listen) return StreamKind::listen;
-  if (message_.kind != mcp::Kind::stream) return StreamKind::post;
-  return message_.session.empty() ? StreamKind::endpoint : StreamKind::get;
+  if (message().era == mcp::Era::none) return StreamKind::other;
+  if (message().method == mcp::Method::subscriptions_listen) return StreamKind::listen;
+  if (message().kind != mcp::Kind::stream) return StreamKind::post;
+  return message().session.empty() ? StreamKind::endpoint : StreamKind::get;
 }
 
 }  // namespace mcplb::proxy

@@ -52,7 +52,7 @@ Task<std::optional<LocalReply>> Exchange::obtain_reply() {
     if (head) {
       if (knows_no_such_event()) {
         release_lease();
-        backend_head_.clear();
+        scratch_.backend_head.clear();
         without_last_event_id_ = true;
         continue;
       }
@@ -89,7 +89,7 @@ bool Exchange::may_go_elsewhere(const Error& error) const {
 // Whom a session that somebody owns is sent to: its owner, if he is still there.
 std::optional<LocalReply> Exchange::choose_owner() {
   // Who opened it again has told the new owner already.
-  if (use_.generation() > 1 && message_.method == mcp::Method::notifications_initialized) {
+  if (use_.generation() > 1 && message().method == mcp::Method::notifications_initialized) {
     pass(plain_reply(202));
     return std::nullopt;
   }
@@ -115,7 +115,7 @@ std::optional<LocalReply> Exchange::choose_owner() {
 // when the exchange goes on: with the candidates that are chosen now.
 Task<std::optional<LocalReply>> Exchange::leave_owner() {
   const char* const why = std::exchange(owner_gone_, nullptr);
-  const bool may_move = !message_.endpoint_session && message_.era == mcp::Era::legacy;
+  const bool may_move = !message().endpoint_session && message().era == mcp::Era::legacy;
   const session::OnBackendLoss policy = pool_->session.on_backend_loss;
   if (policy == session::OnBackendLoss::reroute && may_move && !owner_drains()) {
     co_return reroute();
@@ -124,12 +124,12 @@ Task<std::optional<LocalReply>> Exchange::leave_owner() {
     if (owner_may_answer_) co_return std::nullopt;
     co_return lose_session(why, outcome_so_far());
   }
-  if (means_only_its_owner(message_) || message_.kind == mcp::Kind::del) {
+  if (means_only_its_owner(message()) || message().kind == mcp::Kind::del) {
     if (owner_may_answer_) co_return std::nullopt;
-    if (message_.kind == mcp::Kind::del) end_session();
+    if (message().kind == mcp::Kind::del) end_session();
     // The client has nothing to do about it, and nobody else may get it.
-    pass(plain_reply(message_.kind == mcp::Kind::del ? 204 : 202));
-    if (message_.kind != mcp::Kind::del) context_.shared.stats.dropped_messages.add();
+    pass(plain_reply(message().kind == mcp::Kind::del ? 204 : 202));
+    if (message().kind != mcp::Kind::del) context_.shared.stats.dropped_messages.add();
     co_return std::nullopt;
   }
   auto query = move_query();
@@ -146,7 +146,7 @@ std::optional<LocalReply> Exchange::after_move(session::MoveResult result, const
     auto lost = take_found_owner();
     if (lost) return lost;
     owner_forgot_ = false;
-    backend_head_.clear();
+    scratch_.backend_head.clear();
     return choose_owner();
   }
   if (owner_may_answer_) return std::nullopt;
@@ -168,11 +168,11 @@ bool Exchange::owner_drains() const {
 // Backends that share their sessions: any other will do.
 std::optional<LocalReply> Exchange::reroute() {
   use_.end();
-  directory().forget(message_.session);
-  backend_session_ = message_.session;
+  directory().forget(message().session);
+  backend_session_ = message().session;
   learn_if_served_ = true;
   candidate_count_ = 0;
-  backend_head_.clear();
+  scratch_.backend_head.clear();
   rank_candidates();
   if (candidate_count_ > 0) return std::nullopt;
   return LocalReply{Reason::no_backend, "", outcome_so_far()};
@@ -180,15 +180,15 @@ std::optional<LocalReply> Exchange::reroute() {
 
 session::MoveQuery Exchange::move_query() const {
   session::MoveQuery query;
-  query.session = message_.session;
+  query.session = message().session;
   query.directory = &directory();
   query.generation = use_.generation();
   query.from = use_.owner();
   query.from_forgot = owner_forgot_;
   std::string stripped;
-  query.target = backend_target(*route_, request_.head.target, stripped);
-  query.host = request_.head.authority;
-  append_identity_fields(query.fields, request_.head, forwarding());
+  query.target = backend_target(*route_, request().head.target, stripped);
+  query.host = request().head.authority;
+  append_identity_fields(query.fields, request().head, forwarding());
   query.from_lives = owner_drains() && owner_may_answer_;
   query.at_backend = backend_session_;
   if (query.from_lives) query.requests_max = is_streaming_ ? 0 : 1;
@@ -201,17 +201,17 @@ Outcome Exchange::outcome_so_far() const {
 
 // The stream of a session that has moved is asked to go on after an event of the old owner.
 bool Exchange::knows_no_such_event() const {
-  return backend_reply().status == 400 && message_.kind == mcp::Kind::stream && owned() &&
+  return backend_reply().status == 400 && message().kind == mcp::Kind::stream && owned() &&
          use_.generation() > 1 && !without_last_event_id_ &&
-         request_.head.fields.has(Name::last_event_id);
+         request().head.fields.has(Name::last_event_id);
 }
 
 // A reply to a request in a session, and the first such one, that may mean that its owner does not
 // hold the session. A second one would mean something else.
 bool Exchange::may_say_unknown() const {
   const int status = backend_reply().status;
-  return (status == 400 || status == 404) && owned() && !message_.endpoint_session &&
-         message_.era == mcp::Era::legacy && message_.kind != mcp::Kind::del && !was_unknown_ &&
+  return (status == 400 || status == 404) && owned() && !message().endpoint_session &&
+         message().era == mcp::Era::legacy && message().kind != mcp::Kind::del && !was_unknown_ &&
          pool_->session.on_backend_loss != session::OnBackendLoss::not_found;
 }
 
@@ -247,8 +247,8 @@ Task<void> Exchange::hold_reply() {
 
 // The GET stream of a session: what the server says unasked. It may go on from another backend.
 bool Exchange::is_session_stream(const RelaySettings& settings) const {
-  return settings.event_stream && message_.kind == mcp::Kind::stream && owned() &&
-         !message_.endpoint_session && message_.era == mcp::Era::legacy &&
+  return settings.event_stream && message().kind == mcp::Kind::stream && owned() &&
+         !message().endpoint_session && message().era == mcp::Era::legacy &&
          pool_->session.on_backend_loss == session::OnBackendLoss::reestablish;
 }
 
@@ -263,7 +263,7 @@ bool Exchange::may_go_on(RelayEnd end, const RelaySettings& settings) {
 // Goes on with the client's stream: at the new owner of its session, or where it was. False: it
 // ends here.
 Task<bool> Exchange::go_on(RelayEnd end) {
-  if (!request_.restore_fields(context_.http)) co_return false;
+  if (!request().restore_fields(context_.http)) co_return false;
   is_streaming_ = true;
   without_last_event_id_ = true;
   held_.reset();
@@ -323,7 +323,7 @@ Task<bool> Exchange::go_on_after_drain() {
 
 // Asks the session's owner for its stream. What it says goes on where the client's has stopped.
 Task<bool> Exchange::attach() {
-  backend_head_.clear();
+  scratch_.backend_head.clear();
   auto lost = co_await obtain_reply();
   if (lost || passed_reply_) co_return false;
   held_.reset();

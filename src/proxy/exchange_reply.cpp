@@ -26,16 +26,16 @@ bool may_insert_comments(const http::ReplyHead& head) {
 void Exchange::build_client_head(ClientFraming framing) {
   const cluster::Pin& pin = pool_->dispatcher.view().settings.pin;
   const bool set_pin =
-      !pin.cookie.empty() && cookie_value(request_.head.fields, pin.cookie) != backend_->name();
+      !pin.cookie.empty() && cookie_value(request().head.fields, pin.cookie) != backend_->name();
   const std::string cookie = set_pin ? pin_cookie(pin, *backend_) : std::string();
   ReplyForwarding forwarding;
   forwarding.framing = framing;
-  forwarding.request_id = request_id_;
+  forwarding.request_id = scratch_.request_id;
   forwarding.session = client_session_;
   forwarding.set_cookie = cookie;
   forwarding.moved = tells_move_;
   forwarding.close = closes();
-  forwarding.client_minor_version = request_.head.minor_version;
+  forwarding.client_minor_version = request().head.minor_version;
   append_client_head(scratch_.client_head, backend_reply(), forwarding);
 }
 
@@ -43,9 +43,9 @@ RelaySettings Exchange::relay_settings(ClientFraming framing) const {
   RelaySettings settings;
   settings.framing = framing;
   settings.event_stream = may_insert_comments(lease_->replies.head());
-  settings.ends_on_stop = request_.head.method != http::Method::post ||
-                          message_.method == mcp::Method::subscriptions_listen;
-  settings.trailers = request_.head.accepts_trailers;
+  settings.ends_on_stop = request().head.method != http::Method::post ||
+                          message().method == mcp::Method::subscriptions_listen;
+  settings.trailers = request().head.accepts_trailers;
   settings.heartbeat = pool_->forward.heartbeat;
   settings.stream_idle = pool_->forward.stream_idle;
   return settings;
@@ -55,7 +55,7 @@ RelaySettings Exchange::relay_settings(ClientFraming framing) const {
 RelaySettings Exchange::begin_reply() {
   const http::ReplyHead& head = backend_reply();
   record_.status = head.status;
-  const ClientFraming framing = client_framing(head, request_.head);
+  const ClientFraming framing = client_framing(head, request().head);
   closes_ = framing == ClientFraming::until_close;
   const RelaySettings settings = relay_settings(framing);
   if (settings.event_stream) become_stream();
@@ -69,9 +69,9 @@ RelaySettings Exchange::begin_reply() {
 }
 
 void Exchange::become_stream() {
-  release(request_.body);
+  release(request().body);
   // The answer to a request is owed on its own stream, however long that is open.
-  message_.kind == mcp::Kind::stream ? use_.becomes_stream() : use_.sends_events();
+  message().kind == mcp::Kind::stream ? use_.becomes_stream() : use_.sends_events();
   load_.becomes_stream();
   open_stream_.begin(pool_->shared.streams[static_cast<std::size_t>(stream_kind())]);
 }
@@ -79,9 +79,9 @@ void Exchange::become_stream() {
 // A stream may stay open for hours, and there may be thousands. What its announcement asks for is
 // kept until then.
 void Exchange::forget_heads() {
-  release(backend_head_);
+  release(scratch_.backend_head);
   lease_->replies.drop_head_text();
-  if (!message_.session.empty() && !trace_) request_.drop_fields();
+  if (!message().session.empty() && !trace_) request().drop_fields();
 }
 
 void Exchange::prepare(Relay& relay, const RelaySettings& settings) {
@@ -99,7 +99,7 @@ void Exchange::prepare(Relay& relay, const RelaySettings& settings) {
 
 // Null: this stream announces nothing.
 std::unique_ptr<Announcement> Exchange::announcement(const RelaySettings& settings) {
-  const bool may_announce = message_.kind == mcp::Kind::stream && message_.session.empty() &&
+  const bool may_announce = message().kind == mcp::Kind::stream && message().session.empty() &&
                             settings.event_stream && backend_reply().status == 200;
   if (!may_announce || pool_->session.identity == session::Identity::none) return nullptr;
   std::string prefix = route_->match.strip_prefix ? route_->match.path : std::string();

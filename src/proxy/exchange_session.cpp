@@ -15,25 +15,25 @@ using http::Name;
 
 // In the memory of this process. A session that is not there may be looked up elsewhere.
 std::optional<LocalReply> Exchange::find_owner() {
-  const bool routed_by_session = !message_.session.empty() && message_.era == mcp::Era::legacy &&
+  const bool routed_by_session = !message().session.empty() && message().era == mcp::Era::legacy &&
                                  pool_->session.identity != session::Identity::none;
-  if (pool_->identity.names_unchecked_session(request_.head, message_)) {
+  if (pool_->identity.names_unchecked_session(request().head, message())) {
     return LocalReply{Reason::session_unknown, "", {}};
   }
   if (!routed_by_session) return std::nullopt;
   using Found = SessionIdentity::Found;
   SessionIdentity::Named named;
-  const Found found = pool_->identity.find(message_, request_.head.fields, context_.loop.now(),
+  const Found found = pool_->identity.find(message(), request().head.fields, context_.loop.now(),
                                            named);
   const bool from_seal = named.from_seal;
   take_named(std::move(named));
   if (found == Found::denied) return LocalReply{Reason::session_unknown, "", {}};
   if (!use_) {
-    const bool may_mean_nothing = message_.endpoint_session && !pool_->identity.binds();
-    if (may_mean_nothing && message_.method == mcp::Method::initialize) {
+    const bool may_mean_nothing = message().endpoint_session && !pool_->identity.binds();
+    if (may_mean_nothing && message().method == mcp::Method::initialize) {
       // Not a 2024-11-05 session: the URL of this server happens to have such a parameter.
-      message_.session = {};
-      message_.endpoint_session = false;
+      message().session = {};
+      message().endpoint_session = false;
       return std::nullopt;
     }
     needs_lookup_ = found == Found::unknown &&
@@ -41,7 +41,7 @@ std::optional<LocalReply> Exchange::find_owner() {
     if (needs_lookup_) return std::nullopt;
     if (found == Found::unknown && pool_->identity.seals()) {
       log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
-                 hashed_for_log(message_.session), "why", "no backend has the id of its owner");
+                 hashed_for_log(message().session), "why", "no backend has the id of its owner");
     }
     return LocalReply{Reason::session_unknown, "", {}};
   }
@@ -60,24 +60,24 @@ void Exchange::take_named(SessionIdentity::Named named) {
 // The backends know the session by the id and in the place that the client uses. A bound session
 // is not asked for: who opened it would not be known, and it answers to nobody else.
 bool Exchange::may_ask_backends() const {
-  return !message_.endpoint_session && !pool_->identity.seals() && !pool_->identity.binds();
+  return !message().endpoint_session && !pool_->identity.seals() && !pool_->identity.binds();
 }
 
 session::Directory& Exchange::directory() const {
-  return message_.endpoint_session ? pool_->shared.endpoint_sessions : pool_->shared.sessions;
+  return message().endpoint_session ? pool_->shared.endpoint_sessions : pool_->shared.sessions;
 }
 
 session::LookupQuery Exchange::lookup_query() const {
   session::LookupQuery query;
-  query.session = message_.session;
+  query.session = message().session;
   query.directory = &directory();
   query.known_here = owned();
   query.may_ask = may_ask_backends();
   std::string stripped;
-  query.question.target = backend_target(*route_, request_.head.target, stripped);
-  query.question.host = request_.head.authority;
-  query.question.authorization = request_.head.fields.get(Name::authorization);
-  query.question.protocol_version = request_.head.fields.get(Name::mcp_protocol_version);
+  query.question.target = backend_target(*route_, request().head.target, stripped);
+  query.question.host = request().head.authority;
+  query.question.authorization = request().head.fields.get(Name::authorization);
+  query.question.protocol_version = request().head.fields.get(Name::mcp_protocol_version);
   return query;
 }
 
@@ -106,7 +106,7 @@ Task<void> Exchange::look_up_owner() {
 std::optional<LocalReply> Exchange::take_found_owner() {
   SessionIdentity::Named named;
   const auto found =
-      pool_->identity.find(message_, request_.head.fields, context_.loop.now(), named);
+      pool_->identity.find(message(), request().head.fields, context_.loop.now(), named);
   if (found != SessionIdentity::Found::known) return LocalReply{Reason::session_unknown, "", {}};
   take_named(std::move(named));
   return std::nullopt;
@@ -115,10 +115,10 @@ std::optional<LocalReply> Exchange::take_found_owner() {
 LocalReply Exchange::lose_session(std::string_view why, Outcome outcome) {
   use_.end();
   // Other requests of the session may have found out, too.
-  if (directory().forget(message_.session)) {
+  if (directory().forget(message().session)) {
     count_session(session::Event::lost);
     log::event(LogLevel::warn, "session_lost", "pool", pool_->shared.pool.name(), "session",
-               hashed_for_log(message_.session), "why", why);
+               hashed_for_log(message().session), "why", why);
   }
   return {Reason::session_unknown, "the session's backend is gone: initialize again", outcome};
 }
@@ -129,14 +129,14 @@ std::optional<LocalReply> Exchange::learn() {
   const http::ReplyHead& head = lease_->replies.head();
   const SharedPool& shared = pool_->shared;
   const bool good = head.status >= 200 && head.status < 300;
-  const bool ends_session = message_.kind == mcp::Kind::del && (good || head.status == 404);
+  const bool ends_session = message().kind == mcp::Kind::del && (good || head.status == 404);
   if (ends_session && owned()) end_session();
   if (good) note_served();
   // The one backend that there is has served a session that nobody knew.
   if (learn_if_served_ && good && !ends_session) learn_served();
   name_reply_session();
   const std::string_view minted_id = head.fields.get(Name::mcp_session_id);
-  const bool minted = good && message_.opens_session() && message_.era == mcp::Era::legacy &&
+  const bool minted = good && message().opens_session() && message().era == mcp::Era::legacy &&
                       pool_->session.identity != session::Identity::none && !minted_id.empty();
   if (!minted) return std::nullopt;
   if (!mcp::is_session_id(minted_id) || head.fields.count(Name::mcp_session_id) > 1) {
@@ -158,7 +158,7 @@ std::optional<LocalReply> Exchange::learn() {
   opened_->id = id;
   if (pool_->session.on_backend_loss == session::OnBackendLoss::reestablish) {
     mcp::Opening opening;
-    opening.initialize = request_.body;
+    opening.initialize = request().body;
     shared.sessions.set_opening(id, std::move(opening));
   }
   return std::nullopt;
@@ -174,26 +174,26 @@ void Exchange::learn_result() {
 void Exchange::end_session() {
   count_session(session::Event::deleted);
   use_.end();
-  pool_->identity.end(message_.session, context_.loop.now());
+  pool_->identity.end(message().session, context_.loop.now());
   if (!context_.store) return;
-  context_.store->sessions.remove(pool_->shared.store_scope, std::string(message_.session));
+  context_.store->sessions.remove(pool_->shared.store_scope, std::string(message().session));
 }
 
 // What a request that the owner has served tells of its session. The reply to `initialize` says the
 // revision in its body only; every later request says it, and one that was served says it truly.
 void Exchange::note_served() {
-  if (!owned() || message_.endpoint_session) return;
-  if (mcp::changes_journal(message_.method)) {
-    pool_->shared.sessions.note_journal(message_.session, message_.method, request_.body);
+  if (!owned() || message().endpoint_session) return;
+  if (mcp::changes_journal(message().method)) {
+    pool_->shared.sessions.note_journal(message().session, message().method, request().body);
   }
   if (use_.protocol_known()) return;
-  const http::Fields& fields = request_.head.fields;
+  const http::Fields& fields = request().head.fields;
   if (!fields.has(Name::mcp_protocol_version)) return;
-  pool_->shared.sessions.set_protocol(message_.session, fields.get(Name::mcp_protocol_version));
+  pool_->shared.sessions.set_protocol(message().session, fields.get(Name::mcp_protocol_version));
 }
 
 void Exchange::learn_served() {
-  pool_->shared.sessions.learn(message_.session, opened_facts(), context_.loop.now(), use_);
+  pool_->shared.sessions.learn(message().session, opened_facts(), context_.loop.now(), use_);
 }
 
 LocalReply Exchange::session_conflict(std::string_view id) const {
@@ -244,7 +244,7 @@ void Exchange::end_endpoint_session() {
 Task<Next> Exchange::pass_reply() {
   release_lease();
   const session::Refusal& refusal = *passed_reply_;
-  const bool close = !request_.head.keep_alive || context_.stopping;
+  const bool close = !request().head.keep_alive || context_.stopping;
   std::string bytes;
   http::append_status_line(bytes, 1, refusal.status, http::reason_phrase(refusal.status));
   http::append_date(bytes);
@@ -254,11 +254,11 @@ Task<Next> Exchange::pass_reply() {
   if (!refusal.content_type.empty()) {
     http::append_field(bytes, "Content-Type", refusal.content_type);
   }
-  http::append_field(bytes, "X-Request-Id", request_id_);
+  http::append_field(bytes, "X-Request-Id", scratch_.request_id);
   if (refusal.status != 204) http::append_field(bytes, "Content-Length", refusal.body.size());
   if (close) http::append_field(bytes, "Connection", "close");
   bytes += "\r\n";
-  if (request_.head.method != http::Method::head) bytes += refusal.body;
+  if (request().head.method != http::Method::head) bytes += refusal.body;
   record_.status = refusal.status;
   record_.bytes_out = bytes.size();
   record_.end = {'-', '-'};
@@ -272,15 +272,15 @@ Task<Next> Exchange::pass_reply() {
 // keeps its spelling, too: clients compare.
 void Exchange::name_reply_session() {
   const std::string_view id = backend_reply().fields.get(Name::mcp_session_id);
-  if (id.empty() || message_.era == mcp::Era::modern) return;
+  if (id.empty() || message().era == mcp::Era::modern) return;
   if (id == backend_session_) {
-    if (id != message_.session) client_session_ = message_.session;
+    if (id != message().session) client_session_ = message().session;
     return;
   }
   SessionIdentity& identity = pool_->identity;
   if (!identity.seals() || !mcp::is_session_id(id)) return;
   client_session_ = identity.outside(SessionIdentity::Kind::session, id, *backend_,
-                                     request_.head.fields);
+                                     request().head.fields);
 }
 
 // Of a session that the backend has just opened.
@@ -289,16 +289,16 @@ session::Facts Exchange::opened_facts() const {
   facts.owner = backend_->id();
   facts.created_s = static_cast<std::uint32_t>(std::time(nullptr));
   std::string stripped;
-  const std::string_view target = backend_target(*route_, request_.head.target, stripped);
+  const std::string_view target = backend_target(*route_, request().head.target, stripped);
   facts.place.path = target.substr(0, target.find('?'));
-  facts.place.host = request_.head.authority;
-  facts.principal = pool_->identity.principal_to_keep(request_.head.fields);
+  facts.place.host = request().head.authority;
+  facts.principal = pool_->identity.principal_to_keep(request().head.fields);
   return facts;
 }
 
 std::string Exchange::learn_endpoint(std::string_view minted) {
   session::Directory& endpoints = pool_->shared.endpoint_sessions;
-  const http::Fields& fields = request_.head.fields;
+  const http::Fields& fields = request().head.fields;
   std::string session =
       pool_->identity.outside(SessionIdentity::Kind::endpoint, minted, *backend_, fields);
   const auto learned = endpoints.learn(session, opened_facts(), context_.loop.now(), use_);

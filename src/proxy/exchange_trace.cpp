@@ -313,14 +313,14 @@ void ExchangeTrace::end(const AccessRecord& record, const Facts& facts) {
 // The access line names the trace, also one that only the client and the backend know of.
 void Exchange::end_trace(AccessRecord& record) {
   if (!trace_) {
-    if (!request_.restore_fields(context_.http)) return;
-    const auto named = trace_named_by(request_.head.fields);
+    if (!request().restore_fields(context_.http)) return;
+    const auto named = trace_named_by(request().head.fields);
     if (named) record.trace = named->trace;
     return;
   }
   record.trace = trace_->id();
   const std::string_view opened = opened_ ? std::string_view(opened_->id) : std::string_view();
-  trace_->end(record, {message_.session.empty() ? opened : message_.session, client_.https});
+  trace_->end(record, {message().session.empty() ? opened : message().session, client_.https});
 }
 
 }  // namespace mcplb::proxy

@@ -23,9 +23,9 @@ Error given_up() {
 }  // namespace
 
 mcp::Repeat Exchange::licence() const {
-  if (message_.era != mcp::Era::none) return message_.repeat;
+  if (message().era != mcp::Era::none) return message().repeat;
   // RFC 9110 §9.2.2: idempotent methods.
-  switch (request_.head.method) {
+  switch (request().head.method) {
     case http::Method::get:
     case http::Method::head:
     case http::Method::put:
@@ -95,7 +95,7 @@ Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
   given_up_ = false;
   record_.end = {'C', 'C'};  // unless something better is known: the client left
   load_ = cluster::LoadShare(backend);
-  if (trace_) trace_->begin_try(backend, backend_head_);
+  if (trace_) trace_->begin_try(backend, scratch_.backend_head);
   if (!fresh) lease_ = pool_->dispatcher.take_idle(backend);
   if (!lease_) {
     const milliseconds patience = pool_->dispatcher.view().settings.connect_timeout;
@@ -135,8 +135,8 @@ net::Stream::WriteAwaiter Exchange::send(Deadline deadline) {
   record_.end = {'C', 'H'};
   awaiting_head_ = true;
   net::Slices bytes;
-  bytes.pieces[0] = backend_head_;
-  if (request_.body.size() > limits::merged_body_bytes_max) bytes.pieces[1] = request_.body;
+  bytes.pieces[0] = scratch_.backend_head;
+  if (request().body.size() > limits::merged_body_bytes_max) bytes.pieces[1] = request().body;
   return lease_->stream->write_until_answer(bytes, deadline);
 }
 
@@ -147,7 +147,7 @@ Task<Result<void>> Exchange::send_and_await_head() {
   if (!got) got = lease_->replies.has_begun() ? Result<void>() : by_backend(got.error());
   int interim = 0;
   while (got) {
-    auto taken = lease_->replies.take_head(request_.head.method);
+    auto taken = lease_->replies.take_head(request().head.method);
     if (!taken) {
       got = taken.error();
     } else if (!*taken && in_flight_.wish() == InFlight::Wish::cut) {
@@ -176,7 +176,7 @@ Task<Result<void>> Exchange::pass_interim_head(int count) {
                     "the backend sent interim replies that nobody asked for"};
   }
   // 100 answers an Expect that we answered ourselves; 1.0 clients know no interim replies.
-  if (status == 100 || request_.head.minor_version == 0) co_return {};
+  if (status == 100 || request().head.minor_version == 0) co_return {};
   std::string bytes;
   append_interim_head(bytes, backend_reply());
   const Deadline stall = timers().in(limits::client_write_stall);
