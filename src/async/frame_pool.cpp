@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t class_bytes = 16;
 constexpr std::size_t classes = 256;  // frames beyond 4 KiB are rare and go to the heap
-constexpr std::uint32_t kept_max = 256;
+constexpr std::size_t kept_bytes_max = 256 * 1024;  // of each size
 
 struct FreeFrame {
   FreeFrame* next;
@@ -67,7 +67,7 @@ void* take_frame(std::size_t bytes) {
 
 void give_back_frame(void* frame, std::size_t bytes) {
   const std::size_t index = (bytes - 1) / class_bytes;
-  if (index >= classes || frames.by_size[index].count >= kept_max) {
+  if (index >= classes || frames.by_size[index].count >= kept_bytes_max / bytes) {
     ::operator delete(frame);
     return;
   }

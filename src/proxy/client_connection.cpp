@@ -98,10 +98,12 @@ Task<bool> ClientConnection::read_request(Scratch& scratch, const Result<bool>& 
     auto head_read = co_await reader_.read_head(scratch.request, head_by);
     read = head_read;
   }
+  // Keeps the route while the body is awaited, whatever becomes of the policy.
+  const std::shared_ptr<const Router> router = context_.router;
   const Route* route = nullptr;
   if (read) {
     const http::RequestHead& head = scratch.request.head;
-    route = context_.router->find(client_.listener, head.authority, head.path);
+    route = router->find(client_.listener, head.authority, head.path);
     if (reader_.take_body(scratch.request)) co_return true;
     const ForwardSettings defaults;
     const milliseconds patience =

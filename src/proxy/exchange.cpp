@@ -87,6 +87,7 @@ Task<Next> Exchange::run() {
       if (goes_on) {
         auto attached = co_await go_on(end);
         goes_on = attached;
+        if (goes_on) forget_heads();
       }
     }
     if (end != RelayEnd::not_begun) co_return conclude(end);

@@ -150,7 +150,6 @@ class Exchange {
   void learn_result();
   Next conclude(RelayEnd end);
   Task<Next> answer();
-  bool closes() const { return !request().head.keep_alive || context_.stopping || closes_; }
   AccessRecord access_record() const;
   void end_trace(AccessRecord& record);
 
@@ -197,7 +196,7 @@ class Exchange {
   const char* owner_gone_ = nullptr;  // why: the session has to move before it can be served
   bool owner_may_answer_ = false;     // all the same, when it cannot move
   bool is_streaming_ = false;         // to the client, who has the head
-  bool closes_ = false;               // the end of the reply is that of the connection
+  bool closes_ = false;               // the connection, after the backend's reply
   bool tells_move_ = false;           // the client's reply does
   bool owner_forgot_ = false;         // the owner lives and does not know the session
   bool was_unknown_ = false;          // an owner has said so already

@@ -248,7 +248,8 @@ Task<void> Exchange::hold_reply() {
 // The GET stream of a session: what the server says unasked. It may go on from another backend.
 bool Exchange::is_session_stream(const RelaySettings& settings) const {
   return settings.event_stream && message().kind == mcp::Kind::stream && owned() &&
-         !message().endpoint_session && message().era == mcp::Era::legacy &&
+         !message().session.empty() && !message().endpoint_session &&
+         message().era == mcp::Era::legacy &&
          pool_->session.on_backend_loss == session::OnBackendLoss::reestablish;
 }
 
@@ -263,7 +264,7 @@ bool Exchange::may_go_on(RelayEnd end, const RelaySettings& settings) {
 // Goes on with the client's stream: at the new owner of its session, or where it was. False: it
 // ends here.
 Task<bool> Exchange::go_on(RelayEnd end) {
-  if (!request().restore_fields(context_.http)) co_return false;
+  request().restore_fields();
   is_streaming_ = true;
   without_last_event_id_ = true;
   held_.reset();

@@ -34,7 +34,7 @@ void Exchange::build_client_head(ClientFraming framing) {
   forwarding.session = client_session_;
   forwarding.set_cookie = cookie;
   forwarding.moved = tells_move_;
-  forwarding.close = closes();
+  forwarding.close = closes_;
   forwarding.client_minor_version = request().head.minor_version;
   append_client_head(scratch_.client_head, backend_reply(), forwarding);
 }
@@ -56,15 +56,16 @@ RelaySettings Exchange::begin_reply() {
   const http::ReplyHead& head = backend_reply();
   record_.status = head.status;
   const ClientFraming framing = client_framing(head, request().head);
-  closes_ = framing == ClientFraming::until_close;
+  const bool until_close = framing == ClientFraming::until_close;
+  closes_ = until_close || !request().head.keep_alive || context_.stopping;
   const RelaySettings settings = relay_settings(framing);
   if (settings.event_stream) become_stream();
   build_client_head(framing);
-  if (settings.event_stream && settings.ends_on_stop) forget_heads();
+  if (settings.stands()) forget_heads();
   overhead_us_ = record_.wait_us - failed_us_ + monotonic_us() - head_us_;
   record_.end = {'C', 'D'};
   // Without framing an end in the middle would look like the end: it is a reset until it is one.
-  if (closes_) stream_.reset_on_close(true);
+  if (until_close) stream_.reset_on_close(true);
   return settings;
 }
 
@@ -76,8 +77,8 @@ void Exchange::become_stream() {
   open_stream_.begin(pool_->shared.streams[static_cast<std::size_t>(stream_kind())]);
 }
 
-// A stream may stay open for hours, and there may be thousands. What its announcement asks for is
-// kept until then.
+// A stream may stay open for hours, and there may be thousands. One without a session may announce
+// one, and traces look at the request again: these keep its fields.
 void Exchange::forget_heads() {
   release(scratch_.backend_head);
   lease_->replies.drop_head_text();
@@ -90,7 +91,7 @@ void Exchange::prepare(Relay& relay, const RelaySettings& settings) {
   relay.announce(announcement(settings));
   if (opened_) relay.copy_to(opened_->result);
   in_flight_.set_may_leave(is_session_stream(settings));
-  in_flight_.set_may_stop(settings.event_stream && settings.ends_on_stop);
+  in_flight_.set_may_stop(settings.stands());
   // A stream that opens while we stop does not outstay the others.
   if (context_.stopping && in_flight_.may_stop()) {
     in_flight_.ask(InFlight::Wish::stop, timers().in(milliseconds(0)));
@@ -128,7 +129,7 @@ Next Exchange::conclude(RelayEnd end) {
         if (hint > 0) backend_->note_keep_alive_hint(hint);
         lease_.keep();
       }
-      return closes() ? Next::close : Next::reuse;
+      return closes_ ? Next::close : Next::reuse;
     case RelayEnd::stopped:
       record_.end = {'P', 'D'};
       stream_.reset_on_close(false);

@@ -311,11 +311,10 @@ std::string Exchange::learn_endpoint(std::string_view minted) {
                       learned == session::Directory::Learned::known;
   if (endpoint_learned_) use_.becomes_stream();
   if (learned == session::Directory::Learned::added) count_session(session::Event::created);
-  opened_ = std::make_unique<OpenedSession>();
+  if (!opened_) opened_ = std::make_unique<OpenedSession>();
   opened_->id = session;
   to_be_stored_ = endpoint_learned_ && context_.store != nullptr;
   return session;
 }
-
 
 }  // namespace mcplb::proxy

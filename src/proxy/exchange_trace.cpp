@@ -313,7 +313,7 @@ void ExchangeTrace::end(const AccessRecord& record, const Facts& facts) {
 // The access line names the trace, also one that only the client and the backend know of.
 void Exchange::end_trace(AccessRecord& record) {
   if (!trace_) {
-    if (!request().restore_fields(context_.http)) return;
+    request().restore_fields();
     const auto named = trace_named_by(request().head.fields);
     if (named) record.trace = named->trace;
     return;

@@ -143,8 +143,9 @@ net::Stream::WriteAwaiter Exchange::send(Deadline deadline) {
 Task<Result<void>> Exchange::send_and_await_head() {
   const Deadline deadline = timers().in(pool_->forward.response_head);
   auto got = co_await send(deadline);
+  const bool is_sent = static_cast<bool>(got) || lease_->replies.has_begun();
   // A backend may answer and close before it has read all: then the answer counts.
-  if (!got) got = lease_->replies.has_begun() ? Result<void>() : by_backend(got.error());
+  if (!got) got = is_sent ? Result<void>() : by_backend(got.error());
   int interim = 0;
   while (got) {
     auto taken = lease_->replies.take_head(request().head.method);
@@ -164,8 +165,10 @@ Task<Result<void>> Exchange::send_and_await_head() {
     }
   }
   awaiting_head_ = false;
-  head_us_ = monotonic_us();
-  record_.backend_us = head_us_ - sent_us_;
+  if (is_sent) {
+    head_us_ = monotonic_us();
+    record_.backend_us = head_us_ - sent_us_;
+  }
   co_return got;
 }
 

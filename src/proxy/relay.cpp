@@ -29,7 +29,7 @@ Relay::Relay(net::Stream& client, cluster::Connection& backend, const RelaySetti
 Task<RelayEnd> Relay::run(std::string& head) {
   while (true) {
     if (!take_part()) co_return backend_failed();
-    const bool is_all_there_is = part_.content.empty();
+    bool looks_again = !part_.content.empty();
     if (announcement_) co_await pass_announcement();
     if (has_to_write(head)) {
       auto written = co_await write_part(head);
@@ -38,11 +38,13 @@ Task<RelayEnd> Relay::run(std::string& head) {
         co_return RelayEnd::client_gone;
       }
       // A stream that may stay open for hours keeps no memory for its head.
-      settings_.ends_on_stop ? release(head) : head.clear();
+      settings_.stands() ? release(head) : head.clear();
+      // More may have come meanwhile, or a wish.
+      looks_again = true;
     }
     const auto end = end_after_part();
     if (end) co_return *end;
-    if (!is_all_there_is) continue;
+    if (looks_again) continue;
     auto more = co_await next_bytes();
     if (!goes_on_after(more)) co_return backend_failed();
   }

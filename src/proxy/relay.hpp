@@ -25,10 +25,13 @@ namespace mcplb::proxy {
 struct RelaySettings {
   ClientFraming framing = ClientFraming::none;
   bool event_stream = false;        // comments may be inserted at event boundaries
-  bool ends_on_stop = false;        // a standing stream: no answer is owed on it
+  bool ends_on_stop = false;        // no answer is owed on it
   bool trailers = false;            // the client accepts them
   milliseconds heartbeat{0};        // 0: none
   milliseconds stream_idle{0};
+
+  // An event stream that may be open for hours, as thousands of others.
+  bool stands() const { return event_stream && ends_on_stop; }
 };
 
 enum class RelayEnd : std::uint8_t {

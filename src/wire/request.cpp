@@ -34,9 +34,13 @@ void Request::clear() {
   head_bytes.clear();
 }
 
-Result<void> Request::restore_fields(const http::Settings& settings) {
-  if (head.fields.size() > 0) return {};
-  return http::parse_request_head(head_bytes, settings, head);
+void Request::restore_fields() {
+  if (head.fields.size() > 0) return;
+  // It was within its limits when it came, whatever they are now.
+  http::Settings unlimited;
+  unlimited.headers_max = head_bytes.size();
+  http::RequestHead again;
+  if (http::parse_request_head(head_bytes, unlimited, again)) head.fields = std::move(again.fields);
 }
 
 Task<Result<void>> RequestReader::read_head(Request& out, Deadline deadline) {

@@ -29,6 +29,11 @@ def started_with(environment: str) -> list[str]:
     return found
 
 
+def interruptible():
+    """What a shell starts in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @unittest.skipUnless(BUILD, "MCPLB_BUILD names no build folder")
 class RunTest(unittest.TestCase):
     def test_a_quick_run_measures_checks_and_records(self):
@@ -55,7 +60,8 @@ class RunTest(unittest.TestCase):
             mark = f"TMPDIR={folder}"
             with subprocess.Popen(command(output, "--seconds", "60"), stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL,
-                                  env={**os.environ, "TMPDIR": folder}) as process:
+                                  env={**os.environ, "TMPDIR": folder},
+                                  preexec_fn=interruptible) as process:
                 deadline = time.monotonic() + 30
                 while "mcplb_load" not in str(started_with(mark)) and time.monotonic() < deadline:
                     time.sleep(0.05)

@@ -28,7 +28,7 @@ struct Request {
   // For requests that are open for hours: the fields of the head can be read again when they are
   // needed. All other views into the head stay valid.
   void drop_fields() { head.fields.release(); }
-  Result<void> restore_fields(const http::Settings& settings);
+  void restore_fields();
 };
 
 // Reads requests off one connection, in order. Owned by the connection's flow.

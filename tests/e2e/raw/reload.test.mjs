@@ -65,6 +65,22 @@ for (const way of WAYS) {
       assertServed(await sendTo(balancer, callOf(id)), { by: stays, id, isMoved: false });
     });
 
+    test('a request whose body was on its way is still judged', async () => {
+      const [a, b] = scene.servers;
+      const balancer = await start(fileOf([a]));
+      await RawClient.with(balancer.url, async (client) => {
+        const head = 'POST /mcp HTTP/1.1\r\nHost: mcp.example\r\nTransfer-Encoding: chunked\r\n\r\n';
+        client.send(`${head}5\r\n{"jso\r\n`);
+        await client.silent(100);
+        balancer.write(fileOf([a, b]));
+        await balancer.reload(way);
+        // Another request makes the worker act on the new file.
+        await openedBy(balancer, 2);
+        client.send('no size\r\n');
+        assertOwnReply(await client.reply(), { status: 400, reason: 'bad_request' });
+      });
+    });
+
     test('weights, timeouts and the level of the log are those of the file', async () => {
       const [a, b] = scene.servers;
       const balancer = await start(fileOf([a, b]));

@@ -62,6 +62,34 @@ TEST_SUITE("proxy/relay event streams") {
     CHECK(e.relay->error().kind == Error::Kind::timeout);
   }
 
+  TEST_CASE("what comes while a comment waits for the client goes out behind it") {
+    EventStream e;
+    e.start(chunked_head + chunk("data: 1\n\n"));
+    e.got();
+    e.client_pipe.near->hold_at_most(1);
+    e.clock.advance(milliseconds(15'100));
+    e.backend_end().post(chunk("data: 2\n\n") + "0\r\n\r\n");
+    e.end();
+    std::string all;
+    for (std::string more = e.got(); !more.empty(); more = e.got())
+      all += more;
+    CHECK(all == chunk(":\n\n") + chunk("data: 2\n\n") + "0\r\n\r\n");
+    CHECK(e.ended_as(RelayEnd::complete));
+  }
+
+  TEST_CASE("a stop that comes while the head waits for the client is heeded") {
+    EventStream e;
+    e.client_pipe.near->hold_at_most(1);
+    e.start(chunked_head);
+    e.ask(InFlight::Wish::stop);
+    e.clock.advance(milliseconds(50));
+    std::string all;
+    for (std::string more = e.got(); !more.empty(); more = e.got())
+      all += more;
+    CHECK(all == our_head + "0\r\n\r\n");
+    CHECK(e.ended_as(RelayEnd::stopped));
+  }
+
   TEST_CASE("a stop ends a stream that stands at an event boundary at once") {
     EventStream e;
     e.start(chunked_head + chunk("data: 1\n\n"));
