@@ -106,8 +106,9 @@ std::unique_ptr<Announcement> Exchange::announcement(const RelaySettings& settin
   std::string prefix = route_->match.strip_prefix ? route_->match.path : std::string();
   if (prefix.ends_with('/')) prefix.pop_back();
   const auto on_session = [this](std::string_view session) { return learn_endpoint(session); };
-  return std::make_unique<Announcement>(EndpointTap(std::move(prefix), on_session),
-                                        [this] { return store_endpoint(); }, std::string());
+  return std::make_unique<Announcement>(Announcement{EndpointTap(std::move(prefix), on_session),
+                                                     [this] { return store_endpoint(); },
+                                                     {}});
 }
 
 void Exchange::note_end(const Relay& relay, RelayEnd end, const RelaySettings& settings) {

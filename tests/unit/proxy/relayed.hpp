@@ -53,9 +53,8 @@ struct Relayed {
     in_flight.begin(all, backends[0], *backend.stream);
     relay->heed(in_flight);
     if (tap) {
-      relay->announce(std::make_unique<Announcement>(std::move(*tap),
-                                                     [this] { return before_announcing(); },
-                                                     std::string()));
+      relay->announce(std::make_unique<Announcement>(
+          Announcement{std::move(*tap), [this] { return before_announcing(); }, {}}));
     }
     running.emplace(relay->run(head));
   }
