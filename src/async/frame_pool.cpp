@@ -67,7 +67,7 @@ void* take_frame(std::size_t bytes) {
 
 void give_back_frame(void* frame, std::size_t bytes) {
   const std::size_t index = (bytes - 1) / class_bytes;
-  if (index >= classes || frames.by_size[index].count >= kept_bytes_max / bytes) {
+  if (index >= classes || frames.by_size[index].count * bytes >= kept_bytes_max) {
     ::operator delete(frame);
     return;
   }
