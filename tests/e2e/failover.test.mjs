@@ -62,12 +62,19 @@ function culpritOf(lost, replicas, balancers) {
   );
 }
 
+/** What the balancers say of backends and lost sessions. */
+function toldBy(balancers) {
+  const lines = balancers.flatMap((one) => one.logs().split('\n'));
+  return lines.filter((line) => / (session_lost|backend_\w+) /.test(line)).join('\n');
+}
+
 /** Everything that must hold when the load is over; `deaths` is how often a server was killed. */
 async function assertNothingLost(t, { replicas, balancers, deaths }) {
   await progress();
   await traffic.stop();
   const seen = traffic.report();
   t.diagnostic(JSON.stringify({ clients: CLIENTS, deaths, ...seen }));
+  if (seen.failures.length > 0) t.diagnostic(toldBy(balancers));
   assert.deepEqual(seen.failures, []);
   assert.equal(seen.lost, 0, JSON.stringify(seen.statuses));
   assert.equal(seen.initializes, CLIENTS, 'no client had to initialize again');
