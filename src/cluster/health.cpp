@@ -126,12 +126,12 @@ class HealthChecks::Member final : public Job {
     backend_.health().note_check(answer.good, answer.text, now);
     if (answer.restarted) note_restarted(now);
     if (answer.good) home_.pool_.ejector().note_good_check(backend_, began, *home_.view_, now);
+    count_.believe(backend_.healthy());
     if (!count_.note(answer.good, settings.rise, settings.fall)) return;
-    backend_.health().note_turn(answer.good, now);
     if (answer.good) {
       came_up(now);
     } else {
-      went_down(answer.text);
+      went_down(answer.text, now);
     }
   }
 
@@ -144,14 +144,14 @@ class HealthChecks::Member final : public Job {
   }
 
   void came_up(TimePoint now) {
-    backend_.health().warmth.begin(now, home_.settings().slow_start);
-    backend_.set_healthy(true);
+    if (!backend_.come_up(home_.settings().slow_start, now)) return;
     log::event(LogLevel::info, "backend_up", "pool", backend_.pool(), "backend", backend_.name(),
                "reason", "checks succeed", "checks", home_.settings().rise);
     if (home_.events_.on_up) home_.events_.on_up(backend_);
   }
 
-  void went_down(const std::string& reason) {
+  void went_down(const std::string& reason, TimePoint now) {
+    backend_.health().note_turn(false, now);
     backend_.set_healthy(false);
     log::event(LogLevel::warn, "backend_down", "pool", backend_.pool(), "backend", backend_.name(),
                "reason", reason, "checks", home_.settings().fall);

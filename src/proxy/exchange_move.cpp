@@ -70,7 +70,8 @@ Task<std::optional<LocalReply>> Exchange::obtain_reply() {
       if (owner_gone_ == nullptr) co_return reply;
     }
   }
-  co_return lose_session("it was moved again and again", outcome_so_far());
+  // Each owner was gone when it was asked. The session itself is well.
+  co_return LocalReply{Reason::owner_unavailable, "", outcome_so_far()};
 }
 
 // Nobody listens where the owner was: its process, and the session with it, is gone.

@@ -73,6 +73,8 @@ class Backend {
   // Active health says it answers. True until `fall` checks have failed.
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
   void set_healthy(bool healthy) { healthy_.store(healthy, std::memory_order_relaxed); }
+  // It answers again, and begins its slow start. False: it was healthy already.
+  bool come_up(milliseconds slow_start, TimePoint now);
 
   // Checks, failed requests, slow start.
   BackendHealth& health() { return health_; }

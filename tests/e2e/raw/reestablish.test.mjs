@@ -182,6 +182,28 @@ describe('a client whose session moved', () => {
     }
   });
 
+  test('stays with a new owner whose checks have not seen yet that it is back', async () => {
+    // Whoever is down needs 100 good checks to be up again, the last hope of a pool 5 s at least.
+    const health = { check: 'tcp', interval: '200ms', fall: 1, rise: 100 };
+    const balancer = await scene.start({}, { health });
+    const { id, owner, others } = await scene.open(balancer);
+    for (const server of others) await server.die();
+    const down = ({ id: at }) => new RegExp(`backend_down .*backend=${at} `).test(logText(balancer));
+    await poll(() => others.every(down), 'the others to be down');
+    for (const server of others) await server.listen();
+    await owner.die();
+    assertServed(await sendTo(balancer, list(id)), { by: others, id, isMoved: true });
+    const next = newOwner(others);
+    for (let n = 0; n < 3; n += 1)
+      assertServed(await sendTo(balancer, list(id)), { by: next, id, isMoved: false });
+    const up = `backend_up .*backend=${next.id} reason="a session was opened there"`;
+    assert.match(logText(balancer), new RegExp(up));
+    // Checks go on from what is believed now.
+    await next.die();
+    const again = new RegExp(`${up}[^]*backend_down .*backend=${next.id} `);
+    await poll(() => again.test(logText(balancer)), 'it to be down again');
+  });
+
   test('has a GET stream at the new owner, without the Last-Event-ID of the old one', async () => {
     const balancer = await scene.start();
     const { id, owner, others } = await scene.open(balancer);

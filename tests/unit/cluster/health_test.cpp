@@ -154,6 +154,18 @@ TEST_SUITE("cluster/health_count") {
     CHECK(believed(down, "+", 1, 3) == "U");
   }
 
+  TEST_CASE("counts anew when something else has decided") {
+    HealthCount count;
+    count.note(false, 2, 3);
+    count.note(false, 2, 3);
+    count.believe(true);
+    CHECK(count.against == 2);
+    count.believe(false);
+    CHECK(believed(count, "+", 2, 3) == "D");
+    count.believe(true);
+    CHECK(believed(count, "--", 2, 3) == "UU");
+  }
+
   TEST_CASE("counts anew after each change") {
     CHECK(believed({}, "---++---", 2, 3) == "UUDDUUUD");
   }
@@ -279,6 +291,23 @@ TEST_SUITE("cluster/health") {
     w.pass(seconds(1));
     CHECK(w["a"].healthy());
     CHECK(w["a"].share() == 1);
+  }
+
+  TEST_CASE("who was brought up by a session is believed until `fall` checks have failed") {
+    HealthSettings settings = every(seconds(40));
+    settings.slow_start = seconds(90);
+    settings.rise = 9;
+    Watching w(2, settings);
+    w.doors->refusing = {"a"};
+    w.checks->sync();
+    w.pass(seconds(60));
+    REQUIRE(w.heard == "down:a(down) ");
+    CHECK(w["a"].come_up(settings.slow_start, w.clock.now()));
+    CHECK_FALSE(w["a"].come_up(settings.slow_start, w.clock.now()));
+    CHECK(w["a"].share() == 1);
+    CHECK(w["a"].health().record().up_since == w.clock.now());
+    w.pass(seconds(100));
+    CHECK(w.heard == "down:a(down) down:a(down) ");
   }
 
   TEST_CASE("nobody starts slowly with the process") {

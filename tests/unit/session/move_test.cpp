@@ -243,6 +243,9 @@ TEST_SUITE("session/move") {
     for (const char* name : {"b", "c"}) lb.pool.view()->find(name)->set_healthy(false);
     CHECK(lb.move(lb.query("s-1")).outcome == Outcome::moved);
     CHECK(lb.owner("s-1") == "b 2 new-1");
+    // Its next request must not leave it for being down.
+    CHECK(lb.pool.view()->find("b")->healthy());
+    CHECK_FALSE(lb.pool.view()->find("c")->healthy());
   }
 
   TEST_CASE("a drain moves nothing to a backend that is marked down") {
