@@ -118,7 +118,7 @@ Name name_of(std::string_view text) {
   return is_spelling_of(text.data(), known.text) ? known.name : Name::other;
 }
 
-void Fields::add(std::string_view name, std::string_view value, bool plain) {
+Name Fields::add(std::string_view name, std::string_view value, bool plain) {
   const Name id = name_of(name);
   const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(id);
   if ((present_ & bit) == 0) {
@@ -127,6 +127,7 @@ void Fields::add(std::string_view name, std::string_view value, bool plain) {
   repeated_ |= present_ & bit;
   present_ |= bit;
   fields_.push_back(Field{id, plain, name, value});
+  return id;
 }
 
 std::string_view Fields::get(std::string_view name) const {

@@ -51,8 +51,7 @@ Task<Result<std::unique_ptr<Stream>>> tls_accept(Loop& loop, std::unique_ptr<Str
                                             context.new_session());
   auto done = co_await stream->handshake(deadline);
   if (!done) {
-    Error error = done.error();
-    error.side = Error::Side::client;
+    Error error = done.error().by(Error::Side::client);
     const bool silent = client.bytes_read() == 0;
     const bool left = error.kind == Error::Kind::closed || error.kind == Error::Kind::reset;
     if (left && silent) {
@@ -79,8 +78,7 @@ Task<Result<std::unique_ptr<Stream>>> tls_connect(Loop& loop, std::unique_ptr<St
   auto done = co_await stream->handshake(deadline);
   if (!done) {
     counts().failed.add();
-    Error error = done.error();
-    error.side = Error::Side::backend;
+    Error error = done.error().by(Error::Side::backend);
     if (error.kind != Error::Kind::timeout) error.kind = Error::Kind::unreachable;
     const bool checks = SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE;
     const long verified = SSL_get_verify_result(ssl);

@@ -11,11 +11,6 @@ namespace {
 // How long the answer to bytes that were sent into a closed connection may take to arrive.
 constexpr milliseconds proof_wait{20};
 
-Error by_backend(Error error) {
-  error.side = Error::Side::backend;
-  return error;
-}
-
 Error given_up() {
   return {Error::Kind::reset, Error::Side::backend, 0, "the backend was given up"};
 }
@@ -145,7 +140,7 @@ Task<Result<void>> Exchange::send_and_await_head() {
   auto got = co_await send(deadline);
   const bool is_sent = static_cast<bool>(got) || lease_->replies.has_begun();
   // A backend may answer and close before it has read all: then the answer counts.
-  if (!got) got = is_sent ? Result<void>() : by_backend(got.error());
+  if (!got) got = is_sent ? Result<void>() : got.error().by(Error::Side::backend);
   int interim = 0;
   while (got) {
     auto taken = lease_->replies.take_head(request().head.method);
@@ -156,7 +151,7 @@ Task<Result<void>> Exchange::send_and_await_head() {
     } else if (!*taken) {
       auto more = co_await lease_->replies.more(deadline);
       const bool goes_on = more || more.error().kind == Error::Kind::interrupted;
-      if (!goes_on) got = by_backend(more.error());
+      if (!goes_on) got = more.error().by(Error::Side::backend);
     } else if (backend_reply().status < 200) {
       auto passed = co_await pass_interim_head(++interim);
       got = passed;

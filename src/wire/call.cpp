@@ -83,11 +83,7 @@ Task<Result<void>> send_and_read(net::Stream& stream, std::string request, http:
                                  ReplySink& sink, Deadline deadline) {
   const http::Settings settings;
   auto sent = co_await stream.write(request, deadline);
-  if (!sent) {
-    Error error = sent.error();
-    error.side = Error::Side::backend;
-    co_return error;
-  }
+  if (!sent) co_return sent.error().by(Error::Side::backend);
   ReplyReader reader(stream, settings);
   auto head = co_await read_final_head(reader, method, deadline);
   if (!head) co_return head.error();

@@ -5,14 +5,6 @@
 #include "mcplb/base/text.hpp"
 
 namespace mcplb::wire {
-namespace {
-
-Error by_backend(Error error) {
-  error.side = Error::Side::backend;
-  return error;
-}
-
-}  // namespace
 
 Task<Result<void>> ReplyReader::read_head(http::Method request_method, Deadline deadline) {
   while (true) {
@@ -20,7 +12,7 @@ Task<Result<void>> ReplyReader::read_head(http::Method request_method, Deadline 
     if (!taken) co_return taken.error();
     if (*taken) co_return {};
     auto more = co_await stream_.more(deadline);
-    if (!more) co_return by_backend(more.error());
+    if (!more) co_return more.error().by(Error::Side::backend);
   }
 }
 
@@ -35,7 +27,7 @@ Result<bool> ReplyReader::take_head(http::Method request_method) {
     return Error{Error::Kind::malformed, Error::Side::backend, 0, "the reply is not HTTP/1.x"};
   }
   auto size = scanner_.scan(stream_.unread());
-  if (!size) return by_backend(size.error());
+  if (!size) return size.error().by(Error::Side::backend);
   const std::size_t seen = *size == 0 ? stream_.unread().size() : *size;
   if (seen > settings_.head_bytes_max || (*size == 0 && stream_.full())) {
     return Error{Error::Kind::head_too_large, Error::Side::backend, 0,
@@ -46,7 +38,7 @@ Result<bool> ReplyReader::take_head(http::Method request_method) {
   stream_.consume(*size);
   scanner_.reset();
   auto parsed = http::parse_reply_head(head_bytes_, request_method, settings_, head_);
-  if (!parsed) return by_backend(parsed.error());
+  if (!parsed) return parsed.error().by(Error::Side::backend);
   body_.start(head_.framing, head_.content_length, Error::Side::backend);
   return true;
 }
@@ -62,7 +54,7 @@ Result<ReplyReader::Part> ReplyReader::next_part() {
   Part part;
   if (!body_.done() && !stream_.unread().empty()) {
     auto step = body_.decode(stream_.data(), stream_.unread().size());
-    if (!step) return by_backend(step.error());
+    if (!step) return step.error().by(Error::Side::backend);
     part.content = step->content;
     to_consume_ = step->consumed;
   }
@@ -71,9 +63,9 @@ Result<ReplyReader::Part> ReplyReader::next_part() {
 }
 
 Result<void> ReplyReader::end_of_input(const Error& error) {
-  if (error.kind != Error::Kind::closed) return by_backend(error);
+  if (error.kind != Error::Kind::closed) return error.by(Error::Side::backend);
   auto ended = body_.end_of_input();
-  if (!ended) return by_backend(ended.error());
+  if (!ended) return ended.error().by(Error::Side::backend);
   return {};
 }
 

@@ -12,11 +12,6 @@ namespace {
 
 constexpr std::string_view continue_reply = "HTTP/1.1 100 Continue\r\n\r\n";
 
-Error by_client(Error error) {
-  error.side = Error::Side::client;
-  return error;
-}
-
 Error body_too_large() {
   count_limit_hit(Limit::request_bytes);
   return {Error::Kind::body_too_large, Error::Side::client, 0,
@@ -49,14 +44,14 @@ Task<Result<void>> RequestReader::read_head(Request& out, Deadline deadline) {
     if (!taken) co_return taken.error();
     if (*taken) co_return {};
     auto more = co_await stream_.more(deadline);
-    if (!more) co_return by_client(more.error());
+    if (!more) co_return more.error().by(Error::Side::client);
   }
 }
 
 Result<bool> RequestReader::take_head(Request& out) {
   if (stream_.unread().empty()) return false;
   auto size = scanner_.scan(stream_.unread());
-  if (!size) return by_client(size.error());
+  if (!size) return size.error().by(Error::Side::client);
   const std::size_t seen = *size == 0 ? stream_.unread().size() : *size;
   if (seen > settings_.head_bytes_max || (*size == 0 && stream_.full())) {
     count_limit_hit(Limit::head_bytes);
@@ -93,7 +88,7 @@ Task<Result<void>> RequestReader::read_body(Request& out, milliseconds between) 
   if (head.expects_continue && head.framing != http::Framing::none && stream_.unread().empty()) {
     const Deadline deadline = stream_.timers().in(limits::client_write_stall);
     auto told = co_await stream_.write(continue_reply, deadline);
-    if (!told) co_return by_client(told.error());
+    if (!told) co_return told.error().by(Error::Side::client);
   }
   // What the client announces sizes nothing beyond one block: a claim costs it nothing.
   const std::uint64_t expected = announced ? head.content_length : 0;
@@ -104,7 +99,7 @@ Task<Result<void>> RequestReader::read_body(Request& out, milliseconds between) 
     if (stream_.unread().empty()) {
       const Deadline deadline = stream_.timers().in(between);
       auto more = co_await stream_.more(deadline);
-      if (!more) co_return by_client(more.error());
+      if (!more) co_return more.error().by(Error::Side::client);
     }
     auto step = body_.decode(stream_.data(), stream_.unread().size());
     if (!step) co_return step.error();
@@ -119,7 +114,7 @@ Task<Result<void>> RequestReader::read_body(Request& out, milliseconds between) 
     // The decoder wants more than what is there before it can go on.
     const Deadline deadline = stream_.timers().in(between);
     auto more = co_await stream_.more(deadline);
-    if (!more) co_return by_client(more.error());
+    if (!more) co_return more.error().by(Error::Side::client);
   }
   if (out.body.capacity() < out.body.size() + Request::body_padding) {
     out.body.reserve(out.body.size() + Request::body_padding);

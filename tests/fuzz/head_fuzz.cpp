@@ -9,6 +9,8 @@
 #include "mcplb/http/header_rules.hpp"
 #include "mcplb/http/parser.hpp"
 
+#include "fuzz/llhttp_oracle.hpp"
+
 namespace {
 
 using mcplb::http::Framing;
@@ -31,6 +33,7 @@ long scan(std::string_view bytes, std::size_t piece) {
 // Splits the lines of the head again, by other means.
 void check_fields(std::string_view bytes, const RequestHead& head) {
   if (bytes.substr(0, 2) == "\r\n") bytes.remove_prefix(2);
+  mcplb::fuzz::LlhttpOracle::check(bytes, HTTP_REQUEST, head.fields);
   bytes.remove_prefix(bytes.find("\r\n") + 2);
   for (const auto& field : head.fields) {
     const std::string_view line = bytes.substr(0, bytes.find("\r\n"));

@@ -7,6 +7,8 @@
 #include "mcplb/base/text.hpp"
 #include "mcplb/http/parser.hpp"
 
+#include "fuzz/llhttp_oracle.hpp"
+
 namespace {
 
 using mcplb::http::Framing;
@@ -54,6 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     MCPLB_ASSERT(head.status >= 100 && head.status <= 599);
     check_framing(head, method);
     check_line_count(head_bytes, head);
+    mcplb::fuzz::LlhttpOracle::check(head_bytes, HTTP_RESPONSE, head.fields);
   }
   return 0;
 }

@@ -35,6 +35,9 @@ struct Error {
   Side side = Side::self;
   int os_code = 0;         // errno, 0 when none
   const char* what = "";   // static text, safe to log and to show; never null
+
+  // The same, and whose fault it is: who asked knows whose connection it was.
+  Error by(Side whose) const { return {kind, whose, os_code, what}; }
 };
 
 const char* to_string(Error::Kind kind);

@@ -63,7 +63,8 @@ class Fields {
     present_ = 0;
     repeated_ = 0;
   }
-  void add(std::string_view name, std::string_view value, bool plain = false);
+  // Returns which name it is.
+  Name add(std::string_view name, std::string_view value, bool plain = false);
   // As clear(), and gives the memory back.
   void release() { *this = Fields(); }
   bool has(Name id) const { return (present_ >> static_cast<unsigned>(id) & 1U) != 0; }

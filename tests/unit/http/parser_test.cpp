@@ -202,7 +202,8 @@ TEST_SUITE("http/parser") {
 
   TEST_CASE("refuses header lines without a name or a colon, and folded ones") {
     for (const char* lines :
-         {"X\r\n", ": a\r\n", "X: a\r\n b\r\n", "X: a\r\n\tb\r\n", " X: a\r\n",
+         {"X\r\n", "X\r\nY: a\r\n", "a-name-of-more-than-sixteen-letters\r\nY: a\r\n", ": a\r\n",
+          "X: a\r\n b\r\n", "X: a\r\n\tb\r\n", " X: a\r\n",
           "Content-Length: 1\r\n 2\r\n", "Content-Length:\r\n 2\r\n", "Content-Length : 2\r\n",
           "Transfer-Encoding : chunked\r\n", "Transfer-Encoding:\r\n chunked\r\n", "X y: a\r\n"}) {
       CAPTURE(lines);
