@@ -47,13 +47,6 @@ bool Backend::is_same(const BackendSettings& settings) const {
          settings_.tls == settings.tls && same_name;
 }
 
-bool Backend::come_up(milliseconds slow_start, TimePoint now) {
-  if (healthy()) return false;
-  health_.note_turn(true, now);
-  health_.warmth.begin(now, slow_start);
-  return !healthy_.exchange(true, std::memory_order_relaxed);
-}
-
 milliseconds Backend::idle_horizon(milliseconds setting, TimePoint now) const {
   std::int64_t horizon = setting.count();
   const std::int64_t hint = hint_ms_.load(std::memory_order_relaxed);

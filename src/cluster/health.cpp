@@ -125,13 +125,17 @@ class HealthChecks::Member final : public Job {
     const TimePoint now = home_.timers_.now();
     backend_.health().note_check(answer.good, answer.text, now);
     if (answer.restarted) note_restarted(now);
-    if (answer.good) home_.pool_.ejector().note_good_check(backend_, began, *home_.view_, now);
-    count_.believe(backend_.healthy());
+    if (answer.good) {
+      home_.pool_.ejector().note_good_check(backend_, began, *home_.view_, now);
+    } else {
+      backend_.health().note_bad_check(began);
+    }
     if (!count_.note(answer.good, settings.rise, settings.fall)) return;
+    backend_.health().note_turn(answer.good, now);
     if (answer.good) {
       came_up(now);
     } else {
-      went_down(answer.text, now);
+      went_down(answer.text);
     }
   }
 
@@ -144,14 +148,14 @@ class HealthChecks::Member final : public Job {
   }
 
   void came_up(TimePoint now) {
-    if (!backend_.come_up(home_.settings().slow_start, now)) return;
+    backend_.health().warmth.begin(now, home_.settings().slow_start);
+    backend_.set_healthy(true);
     log::event(LogLevel::info, "backend_up", "pool", backend_.pool(), "backend", backend_.name(),
                "reason", "checks succeed", "checks", home_.settings().rise);
     if (home_.events_.on_up) home_.events_.on_up(backend_);
   }
 
-  void went_down(const std::string& reason, TimePoint now) {
-    backend_.health().note_turn(false, now);
+  void went_down(const std::string& reason) {
     backend_.set_healthy(false);
     log::event(LogLevel::warn, "backend_down", "pool", backend_.pool(), "backend", backend_.name(),
                "reason", reason, "checks", home_.settings().fall);

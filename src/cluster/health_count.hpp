@@ -7,12 +7,6 @@ struct HealthCount {
   bool healthy = true;
   int against = 0;  // checks in a row that contradict `healthy`
 
-  // Something else than checks has decided meanwhile: they are counted anew.
-  void believe(bool now_healthy) {
-    if (now_healthy != healthy) against = 0;
-    healthy = now_healthy;
-  }
-
   // Takes the outcome of one check. True when it changed `healthy`.
   bool note(bool good, int rise, int fall) {
     if (good == healthy) {

@@ -111,12 +111,6 @@ const std::vector<Backend*>& Dispatcher::rank(std::uint64_t key) {
   return order_;
 }
 
-void Dispatcher::note_opened(Backend& backend) {
-  if (!backend.come_up(view().settings.health.slow_start, loop_.now())) return;
-  log::event(LogLevel::info, "backend_up", "pool", backend.pool(), "backend", backend.name(),
-             "reason", "a session was opened there");
-}
-
 Lease Dispatcher::take_idle(Backend& backend) {
   loop_.assert_here();
   ConnectionPool& home = connections_of(backend);

@@ -2,6 +2,7 @@
 
 #include <llhttp.h>
 
+#include "mcplb/base/assert.hpp"
 #include "mcplb/base/text.hpp"
 
 #include "http/blocks.hpp"
@@ -12,6 +13,7 @@ namespace mcplb::http {
 namespace {
 
 constexpr std::string_view line_end = "\r\n";
+constexpr std::string_view head_end = "\r\n\r\n";
 
 // What llhttp reports of a start line. Its callbacks reach it through llhttp_t::data.
 struct StartLine {
@@ -185,6 +187,7 @@ Result<void> read_status_line(std::string_view line, ReplyHead& out) {
 
 Result<void> parse_request_head(std::string_view bytes, const Settings& settings,
                                 RequestHead& out) {
+  MCPLB_ASSERT(bytes.ends_with(head_end));
   out.clear();
   bytes = without_leading_empty_line(bytes);
   const std::string_view line = bytes.substr(0, find_first<Control>(bytes) + line_end.size());
@@ -203,6 +206,7 @@ Result<void> parse_request_head(std::string_view bytes, const Settings& settings
 
 Result<void> parse_reply_head(std::string_view bytes, Method request_method,
                               const Settings& settings, ReplyHead& out) {
+  MCPLB_ASSERT(bytes.ends_with(head_end));
   out.clear();
   // An empty line before a reply belongs to no message: it is bytes left over from the last one.
   const std::string_view line = bytes.substr(0, find_first<Control>(bytes) + line_end.size());

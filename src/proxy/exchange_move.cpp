@@ -104,7 +104,7 @@ std::optional<LocalReply> Exchange::choose_owner() {
     owner_gone_ = "owner is no longer configured";
   } else if (owner->mode() == cluster::Mode::disabled) {
     owner_gone_ = "owner is disabled";
-  } else if (!owner->healthy()) {
+  } else if (!owner->keeps_sessions()) {
     owner_gone_ = "owner fails its checks";
   } else if (owner->mode() == cluster::Mode::draining) {
     owner_gone_ = "owner is drained";

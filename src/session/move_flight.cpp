@@ -243,7 +243,7 @@ Task<MoveResult> Mover::Flight::open_somewhere() {
 
 Task<MoveResult> Mover::Flight::settle(cluster::Backend& backend, Reopened opened) {
   // Its new owner must not be left again because checks have not seen yet that it is back.
-  scope_.dispatcher.note_opened(backend);
+  backend.health().note_opened(mover_.timers_.now());
   auto refused = co_await replay_journal(connector(), backend, how_, opened, deadline_);
   if (refused > 0) {
     log::event(LogLevel::warn, "session_state_refused", "pool", scope_.store.pool, "session",

@@ -73,8 +73,9 @@ class Backend {
   // Active health says it answers. True until `fall` checks have failed.
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
   void set_healthy(bool healthy) { healthy_.store(healthy, std::memory_order_relaxed); }
-  // It answers again, and begins its slow start. False: it was healthy already.
-  bool come_up(milliseconds slow_start, TimePoint now);
+  // Its own sessions may go on there. Checks take their time to see that one is back: that a
+  // session could be opened since the last bad one began says more.
+  bool keeps_sessions() const { return healthy() || health_.opened_since_bad_check(); }
 
   // Checks, failed requests, slow start.
   BackendHealth& health() { return health_; }

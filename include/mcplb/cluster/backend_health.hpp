@@ -58,9 +58,19 @@ class BackendHealth {
   // is to be doubted. 0: never seen.
   TimePoint restarted_at() const { return restarted_at_.load(std::memory_order_relaxed); }
 
+  // A session was opened there whose owner is gone. By any thread.
+  void note_opened(TimePoint now) { opened_at_.store(now, std::memory_order_relaxed); }
+  bool opened_since_bad_check() const {
+    const TimePoint opened = opened_at_.load(std::memory_order_relaxed);
+    return opened != 0 && opened >= bad_check_began_.load(std::memory_order_relaxed);
+  }
+
   HealthRecord record() const;
 
   // By the control loop.
+  void note_bad_check(TimePoint began) {
+    bad_check_began_.store(began, std::memory_order_relaxed);
+  }
   void note_check(bool good, std::string text, TimePoint now);
   void note_turn(bool up, TimePoint now);
   void note_restarted(TimePoint now) { restarted_at_.store(now, std::memory_order_relaxed); }
@@ -71,6 +81,8 @@ class BackendHealth {
   std::atomic<std::uint32_t> failures_{0};
   std::atomic<TimePoint> ejected_until_{0};  // 0: not ejected, nor on probation after it
   std::atomic<TimePoint> restarted_at_{0};
+  std::atomic<TimePoint> opened_at_{0};
+  std::atomic<TimePoint> bad_check_began_{0};
   // Guarded by the Ejector's mutex.
   TimePoint ejected_at_ = 0;
   TimePoint last_until_ = 0;  // when the last ejection ended or would have

@@ -76,9 +76,6 @@ class Dispatcher {
     pool_.ejector().report(backend, served, *view_, loop_.now());
   }
 
-  // A session could be opened there, for want of a better place: it is up, whatever checks say.
-  void note_opened(Backend& backend);
-
   // An idle connection that can be trusted, if there is one.
   Lease take_idle(Backend& backend);
   // A new connection. Marks the backend when it refuses.

@@ -1,6 +1,7 @@
 // From bytes to heads, strictly: what RFC 9112 leaves to taste is refused, because a second
-// parser behind us may read it differently (request smuggling). llhttp parses; what it lets
-// through (obs-fold, bare CR, odd versions, Host rules, framing conflicts) is checked here.
+// parser behind us may read it differently (request smuggling). llhttp parses start lines; what it
+// lets through (odd versions, Host rules) is checked here, and so is every header line: nothing is
+// taken that llhttp would refuse in it.
 // No I/O, no state between messages.
 #pragma once
 
@@ -33,7 +34,8 @@ class HeadScanner {
   std::size_t scanned_ = 0;
 };
 
-// `bytes` is exactly one head as HeadScanner found it. `out` gets views into it.
+// `bytes` is exactly one head as HeadScanner found it: of others it is not safe to read. `out`
+// gets views into it.
 // Errors have side client and kind malformed or head_too_large (too many headers).
 Result<void> parse_request_head(std::string_view bytes, const Settings& settings, RequestHead& out);
 

@@ -154,18 +154,6 @@ TEST_SUITE("cluster/health_count") {
     CHECK(believed(down, "+", 1, 3) == "U");
   }
 
-  TEST_CASE("counts anew when something else has decided") {
-    HealthCount count;
-    count.note(false, 2, 3);
-    count.note(false, 2, 3);
-    count.believe(true);
-    CHECK(count.against == 2);
-    count.believe(false);
-    CHECK(believed(count, "+", 2, 3) == "D");
-    count.believe(true);
-    CHECK(believed(count, "--", 2, 3) == "UU");
-  }
-
   TEST_CASE("counts anew after each change") {
     CHECK(believed({}, "---++---", 2, 3) == "UUDDUUUD");
   }
@@ -293,21 +281,35 @@ TEST_SUITE("cluster/health") {
     CHECK(w["a"].share() == 1);
   }
 
-  TEST_CASE("who was brought up by a session is believed until `fall` checks have failed") {
+  TEST_CASE("who is down keeps the sessions that open there until a bad check begins") {
     HealthSettings settings = every(seconds(40));
-    settings.slow_start = seconds(90);
     settings.rise = 9;
     Watching w(2, settings);
     w.doors->refusing = {"a"};
     w.checks->sync();
     w.pass(seconds(60));
     REQUIRE(w.heard == "down:a(down) ");
-    CHECK(w["a"].come_up(settings.slow_start, w.clock.now()));
-    CHECK_FALSE(w["a"].come_up(settings.slow_start, w.clock.now()));
-    CHECK(w["a"].share() == 1);
-    CHECK(w["a"].health().record().up_since == w.clock.now());
-    w.pass(seconds(100));
-    CHECK(w.heard == "down:a(down) down:a(down) ");
+    CHECK_FALSE(w["a"].keeps_sessions());
+    w.doors->refusing = {};
+    w["a"].health().note_opened(w.clock.now());
+    CHECK(w["a"].keeps_sessions());
+    CHECK_FALSE(w["a"].usable());
+    w.pass(seconds(12));
+    REQUIRE_FALSE(w["a"].healthy());
+    CHECK(w["a"].keeps_sessions());
+    w.doors->refusing = {"a"};
+    w.pass(seconds(45));
+    CHECK_FALSE(w["a"].keeps_sessions());
+  }
+
+  TEST_CASE("a bad check that began before a session opened there says nothing of it") {
+    BackendHealth health;
+    CHECK_FALSE(health.opened_since_bad_check());
+    health.note_opened(20);
+    health.note_bad_check(20);
+    CHECK(health.opened_since_bad_check());
+    health.note_bad_check(21);
+    CHECK_FALSE(health.opened_since_bad_check());
   }
 
   TEST_CASE("nobody starts slowly with the process") {

@@ -243,9 +243,10 @@ TEST_SUITE("session/move") {
     for (const char* name : {"b", "c"}) lb.pool.view()->find(name)->set_healthy(false);
     CHECK(lb.move(lb.query("s-1")).outcome == Outcome::moved);
     CHECK(lb.owner("s-1") == "b 2 new-1");
-    // Its next request must not leave it for being down.
-    CHECK(lb.pool.view()->find("b")->healthy());
-    CHECK_FALSE(lb.pool.view()->find("c")->healthy());
+    // Its next request must not leave it for being down, and new sessions still go elsewhere.
+    CHECK(lb.pool.view()->find("b")->keeps_sessions());
+    CHECK_FALSE(lb.pool.view()->find("b")->usable());
+    CHECK_FALSE(lb.pool.view()->find("c")->keeps_sessions());
   }
 
   TEST_CASE("a drain moves nothing to a backend that is marked down") {
