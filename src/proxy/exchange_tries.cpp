@@ -114,7 +114,7 @@ Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
 
 // Not to be tried again: it has been given up meanwhile.
 bool Exchange::should_leave(const cluster::Backend& backend) const {
-  return given_up_ || !backend.healthy() || backend.mode() == cluster::Mode::disabled;
+  return given_up_ || !backend.keeps_sessions() || backend.mode() == cluster::Mode::disabled;
 }
 
 void Exchange::release_lease() {

@@ -17,6 +17,7 @@ import {
   stage,
   VERSION,
 } from './lib/moves.mjs';
+import { SILENCE } from './lib/plain_servers.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { erase, streamGet, unknown } from './lib/sessions.mjs';
 import { poll } from './lib/waiting.mjs';
@@ -196,6 +197,12 @@ describe('a client whose session moved', () => {
     const next = newOwner(others);
     for (let n = 0; n < 3; n += 1)
       assertServed(await sendTo(balancer, list(id)), { by: next, id, isMoved: false });
+    // A broken connection is no reason to leave either: the request is repeated there.
+    next.answer = (_seen, connection) => {
+      next.answer = undefined;
+      return connection.reset() ?? SILENCE;
+    };
+    assertServed(await sendTo(balancer, list(id)), { by: next, id, isMoved: false });
     assert.doesNotMatch(logText(balancer), /backend_up/, 'checks alone say who is up');
   });
 
