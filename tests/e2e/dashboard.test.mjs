@@ -8,7 +8,7 @@ import { poolOf, startMcplb } from './lib/mcplb.mjs';
 import { startMortals } from './lib/mortal.mjs';
 import { openDashboard } from './lib/page.mjs';
 import { until } from './lib/wait.mjs';
-import { refusedPort } from './raw/lib/balancer.mjs';
+import { reservedPort } from './raw/lib/ports.mjs';
 
 const NETWORK = /Failed to load resource/; // chromium's own line for a refused connection, or a 401
 const QUICK = { interval: '500ms', fall: 1, rise: 1 };
@@ -163,7 +163,7 @@ test('drain, disable and activate do what they say, and only when confirmed', as
 });
 
 test('a restart of mcplb is survived, and the token is asked for', async () => {
-  const admin = { address: `127.0.0.1:${await refusedPort()}`, token: 'sesame' };
+  const admin = { address: `127.0.0.1:${await reservedPort()}`, token: 'sesame' };
   const start = () => startMcplb({ config: { admin, pools: [poolOf(['http://127.0.0.1:1'])] } });
   const first = await start();
   const { tab, headline, lost, button, calm } = await view(first);

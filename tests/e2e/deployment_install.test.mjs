@@ -18,7 +18,7 @@ import {
 import { inSuite } from './lib/node.mjs';
 import { startMcplb } from './lib/mcplb.mjs';
 import { until } from './lib/wait.mjs';
-import { refusedPort } from './raw/lib/balancer.mjs';
+import { reservedPort } from './raw/lib/ports.mjs';
 import { Folder, run } from './raw/lib/process.mjs';
 
 // `test` wants its options between the name and the body.
@@ -331,7 +331,7 @@ describe('mcplb health', () => {
     run(['health', '--admin', new URL(balancer.adminUrl).host, ...args]);
 
   test('ends with 0 when healthy and with 1 when not, and tells live and ready apart', async () => {
-    const port = await refusedPort();
+    const port = await reservedPort();
     const config = {
       admin: { address: '127.0.0.1:0', token: 'a-token-that-probes-do-not-have' },
       pools: [{

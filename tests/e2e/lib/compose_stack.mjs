@@ -5,7 +5,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { start as startDns } from '../fixtures/dns-server.mjs';
-import { refusedPort } from '../raw/lib/balancer.mjs';
+import { reservedPort } from '../raw/lib/ports.mjs';
 import { Folder } from '../raw/lib/process.mjs';
 import { Child } from './child.mjs';
 import { compose, composeConfig, inProject, interpolated, programOf } from './deployment.mjs';
@@ -101,7 +101,7 @@ function scriptOf(service, changes) {
 }
 
 async function startRedis(folder) {
-  const port = await refusedPort();
+  const port = await reservedPort();
   const data = folder.file('redis');
   mkdirSync(data);
   const here = `--port ${port} --bind 127.0.0.1 --dir ${data}`;
@@ -114,7 +114,7 @@ async function startRedis(folder) {
 }
 
 async function startPrometheus(folder, hosts) {
-  const port = await refusedPort();
+  const port = await reservedPort();
   const config = folder.file('prometheus');
   const state = folder.file('prometheus-state');
   mkdirSync(state);
@@ -176,7 +176,7 @@ export async function startStack() {
     stops.push(() => collector.stop());
     const redis = await startRedis(folder);
     stops.push(() => redis.child.end('SIGTERM'));
-    const port = (await freeOn(Number(server.port))) ? Number(server.port) : await refusedPort();
+    const port = (await freeOn(Number(server.port))) ? Number(server.port) : await reservedPort();
     const replicas = new Replicas(dns, port);
     stops.push(() => replicas.stop());
     await replicas.scale(compose.services['mcp-server'].deploy.replicas);

@@ -1,6 +1,6 @@
 // A plain server that is killed, frozen or stopped, and comes back on its port.
-import { refusedPort } from '../raw/lib/balancer.mjs';
 import { startEverything } from './everything.mjs';
+import { reservedPort } from '../raw/lib/ports.mjs';
 
 export class MortalReplica {
   #replica;
@@ -8,7 +8,7 @@ export class MortalReplica {
   static async start(name) {
     const mortal = new MortalReplica();
     mortal.name = name;
-    mortal.port = await refusedPort();
+    mortal.port = await reservedPort();
     mortal.id = `127.0.0.1:${mortal.port}`; // as a backend
     mortal.url = `http://${mortal.id}`;
     mortal.deaths = []; // when each life, or each time of hanging, was over, in ms

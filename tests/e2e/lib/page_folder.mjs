@@ -2,9 +2,9 @@
 // instead of the well-known ones that the page names.
 import { chmodSync, existsSync, symlinkSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { refusedPort } from '../raw/lib/balancer.mjs';
 import { Authority } from '../raw/lib/certificates.mjs';
 import { PlainServer } from '../raw/lib/plain_servers.mjs';
+import { reservedPort } from '../raw/lib/ports.mjs';
 import { Folder } from '../raw/lib/process.mjs';
 import { Redis } from '../raw/lib/redis.mjs';
 import { Child } from './child.mjs';
@@ -34,17 +34,6 @@ esac
 exec ${binary} "$@" "\${more[@]}"
 `;
 
-// Pages run side by side, and none takes a port that another one is about to use.
-const taken = new Set();
-async function ownPort() {
-  for (;;) {
-    const port = await refusedPort();
-    if (taken.has(port)) continue;
-    taken.add(port);
-    return String(port);
-  }
-}
-
 export class PageFolder {
   #folder = new Folder();
   #ports = new Map();
@@ -53,7 +42,7 @@ export class PageFolder {
 
   static async make(root) {
     const page = new PageFolder();
-    for (const port of WELL_KNOWN) page.#ports.set(String(port), await ownPort());
+    for (const port of WELL_KNOWN) page.#ports.set(String(port), String(await reservedPort()));
     const file = page.file('mcplb', wrapper({
       binary: process.env.MCPLB_BIN,
       main: page.#ports.get('8080'),

@@ -1,6 +1,6 @@
 // A balancer that is killed and comes back on its port.
-import { refusedPort } from '../raw/lib/balancer.mjs';
 import { startMcplb } from './mcplb.mjs';
+import { reservedPort } from '../raw/lib/ports.mjs';
 
 export class Phoenix {
   #config;
@@ -9,7 +9,7 @@ export class Phoenix {
   /** `config` as for startMcplb, without listeners. */
   static async start(name, config) {
     const phoenix = new Phoenix();
-    const address = `127.0.0.1:${await refusedPort()}`;
+    const address = `127.0.0.1:${await reservedPort()}`;
     phoenix.url = `http://${address}`;
     phoenix.#config = { instance: name, listeners: [{ name: 'main', address }], ...config };
     await phoenix.start();

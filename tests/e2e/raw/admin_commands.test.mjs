@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { change, command, JSON_TYPE } from './lib/admin.mjs';
-import { adminJson, logText, pool, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
+import { adminJson, logText, pool, startBalancer, stopAll } from './lib/balancer.mjs';
 import { ask, call, initialize, post, sseHead } from './lib/bytes.mjs';
 import { assertFromBackend } from './lib/claims.mjs';
+import { reservedPort } from './lib/ports.mjs';
 import { Process, run } from './lib/process.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { startServers } from './lib/session_servers.mjs';
@@ -370,7 +371,7 @@ describe('mcplb drain, activate, disable', () => {
     const unknown = await cli(balancer, ['drain', 'default/three']);
     assert.equal(unknown.code, 1);
     assert.match(unknown.stderr, /no backend three: there are one:1, \[two\]/);
-    const nowhere = `127.0.0.1:${await refusedPort()}`;
+    const nowhere = `127.0.0.1:${await reservedPort()}`;
     for (const args of [['status'], ['backends'], ['drain', 'p/b'], ['drain', 'b'], ['reload']]) {
       const away = await run([...args, '--admin', nowhere]);
       assert.equal(away.code, 1, args.join(' '));

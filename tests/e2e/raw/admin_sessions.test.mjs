@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { adminJson, logText, pool, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
+import { adminJson, logText, pool, startBalancer, stopAll } from './lib/balancer.mjs';
 import { ask, get, initialize, post, request, sseHead } from './lib/bytes.mjs';
 import { assertFromBackend } from './lib/claims.mjs';
+import { reservedPort } from './lib/ports.mjs';
 import { run } from './lib/process.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { Redis } from './lib/redis.mjs';
@@ -262,7 +263,7 @@ describe('GET /api/cluster/sessions/{id}', () => {
   });
 
   test('says so when the store cannot be asked', async () => {
-    const url = `redis://127.0.0.1:${await refusedPort()}`;
+    const url = `redis://127.0.0.1:${await reservedPort()}`;
     const balancer = await start({ store: { redis: { url } } });
     const { status, json } = await adminJson(balancer, detailPath('never'));
     assert.equal(status, 503);
@@ -324,7 +325,7 @@ describe('mcplb sessions', () => {
       assert.ok(refused.stderr.includes(balancer.admin));
       assert.equal(refused.stdout, '');
     }
-    const nowhere = `127.0.0.1:${await refusedPort()}`;
+    const nowhere = `127.0.0.1:${await reservedPort()}`;
     const away = await run(['sessions', '--admin', nowhere]);
     assert.equal(away.code, 1);
     assert.ok(away.stderr.includes(nowhere));

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { adminJson, refusedPort } from './lib/balancer.mjs';
+import { adminJson } from './lib/balancer.mjs';
 import { initialize, post, reply } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { FrozenServer } from './lib/frozen.mjs';
@@ -18,6 +18,7 @@ import {
   VERSION,
 } from './lib/moves.mjs';
 import { dialects, SILENCE } from './lib/plain_servers.mjs';
+import { reservedPort } from './lib/ports.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { unknown } from './lib/sessions.mjs';
 import { LIMIT, pause, poll } from './lib/waiting.mjs';
@@ -260,7 +261,7 @@ describe('an owner that does not answer', () => {
 
   // A session on a server that then hangs, with every connection to it timing out.
   async function hanging(more, use) {
-    const frozen = await FrozenServer.start(await refusedPort());
+    const frozen = await FrozenServer.start(await reservedPort());
     try {
       const balancer = await scene.start({}, { ...unreached(frozen.url), ...more });
       const id = await sessionOn(balancer, 'frozen');

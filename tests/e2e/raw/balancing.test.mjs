@@ -5,15 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import {
-  addressOf,
-  adminJson,
-  CALM,
-  pool,
-  refusedPort,
-  startBalancer,
-  stopAll,
-} from './lib/balancer.mjs';
+import { addressOf, adminJson, CALM, pool, startBalancer, stopAll } from './lib/balancer.mjs';
 import {
   ask,
   call,
@@ -30,6 +22,7 @@ import {
   sseHead,
 } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
+import { reservedPort } from './lib/ports.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { ScriptedBackend } from './lib/scripted_backend.mjs';
 import { poll } from './lib/waiting.mjs';
@@ -531,7 +524,7 @@ describe('health', () => {
   });
 
   test('a disabled port does not stop the start', async () => {
-    const balancer = await balancerOf(pool([{ url: `http://127.0.0.1:${await refusedPort()}` }]));
+    const balancer = await balancerOf(pool([{ url: `http://127.0.0.1:${await reservedPort()}` }]));
     assertOwnReply(await send(balancer, post(modern('tools/list', 1))), {
       status: 503,
       reason: 'no_backend',

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { pool, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
+import { pool, startBalancer, stopAll } from './lib/balancer.mjs';
 import {
   ask,
   bytes,
@@ -16,6 +16,7 @@ import {
   post,
 } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
+import { reservedPort } from './lib/ports.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { answerOk, ScriptedBackend } from './lib/scripted_backend.mjs';
 import { pause } from './lib/waiting.mjs';
@@ -346,7 +347,7 @@ describe('further tries', () => {
 describe('backends that refuse connections', () => {
   test('are skipped without an error, for any method', async () => {
     const backend = await backendOf();
-    const dead = { url: `http://127.0.0.1:${await refusedPort()}` };
+    const dead = { url: `http://127.0.0.1:${await reservedPort()}` };
     const balancer = await balancerOf(pool([dead, { url: backend.url }]));
     for (let id = 1; id <= 10; id += 1) assertFromBackend(await send(balancer, post(call(id))));
     assert.equal(backend.requests.length, 10);
@@ -355,8 +356,8 @@ describe('backends that refuse connections', () => {
   test('leave no_backend when there is no other', async () => {
     const balancer = await balancerOf(
       pool([
-        { url: `http://127.0.0.1:${await refusedPort()}` },
-        { url: `http://127.0.0.1:${await refusedPort()}` },
+        { url: `http://127.0.0.1:${await reservedPort()}` },
+        { url: `http://127.0.0.1:${await reservedPort()}` },
       ]),
     );
     for (const message of [call('c'), modern('tools/list', 'c'), initialize('c')]) {
@@ -368,7 +369,7 @@ describe('backends that refuse connections', () => {
   test('are no more than retries + 1 per request', async () => {
     const backend = await backendOf();
     const dead = await Promise.all(
-      Array.from({ length: 3 }, async () => ({ url: `http://127.0.0.1:${await refusedPort()}` })),
+      Array.from({ length: 3 }, async () => ({ url: `http://127.0.0.1:${await reservedPort()}` })),
     );
     const balancer = await balancerOf(pool([...dead, { url: backend.url }], { retries: 3 }));
     assertFromBackend(await send(balancer, post(call(1))));

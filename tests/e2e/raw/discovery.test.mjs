@@ -4,12 +4,13 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { start as startDns } from '../fixtures/dns-server.mjs';
 import { Traffic } from '../lib/traffic.mjs';
-import { logText, pool, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
+import { logText, pool, startBalancer, stopAll } from './lib/balancer.mjs';
 import { initialize, post } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { assertServed, callOf, openSession, sendTo, VERSION } from './lib/moves.mjs';
 import { departed, serving } from './lib/operator.mjs';
 import { PlainServer } from './lib/plain_servers.mjs';
+import { reservedPort } from './lib/ports.mjs';
 import { LIMIT, poll } from './lib/waiting.mjs';
 
 const LONG = 3 * LIMIT;
@@ -23,7 +24,7 @@ let traffic;
 const running = [];
 
 before(async () => {
-  port = await refusedPort();
+  port = await reservedPort();
   const hosts = [1, 2, 3, 4, 5].map((n) => `127.0.0.${n}`);
   servers = await Promise.all(hosts.map((host) => PlainServer.start(host, { host, port })));
 });

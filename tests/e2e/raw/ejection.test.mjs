@@ -2,12 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
-import { adminJson, logText, pool, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
+import { adminJson, logText, pool, startBalancer, stopAll } from './lib/balancer.mjs';
 import { call, initialize, json, modern, post, reply } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { sendTo, VERSION } from './lib/moves.mjs';
 import { backendsOf } from './lib/operator.mjs';
 import { SILENCE, startPlainServers } from './lib/plain_servers.mjs';
+import { reservedPort } from './lib/ports.mjs';
 import { LIMIT, poll } from './lib/waiting.mjs';
 
 const LONG = 3 * LIMIT;
@@ -181,7 +182,7 @@ describe('a pool of which every backend is down', () => {
   });
 
   test('at the start is no reason not to start', async () => {
-    const port = await refusedPort();
+    const port = await reservedPort();
     const balancer = await start([{ url: `http://127.0.0.1:${port}` }], { ...QUICK });
     const { json: health } = await adminJson(balancer, '/health/live');
     assert.ok(health);

@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, describe, test } from 'node:test';
-import { adminJson, logged, logText, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
+import { adminJson, logged, logText, startBalancer, stopAll } from './lib/balancer.mjs';
 import { call, get, initializeResult, json, post, reply } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
+import { reservedPort } from './lib/ports.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { ScriptedBackend } from './lib/scripted_backend.mjs';
 import { poll } from './lib/waiting.mjs';
@@ -227,7 +228,7 @@ describe('health checks', () => {
   });
 
   test('when all are down clients are told, and a return is noticed however long the interval is', async () => {
-    const port = await refusedPort();
+    const port = await reservedPort();
     const late = new ScriptedBackend((seen, connection) => connection.send(reply(200)));
     started.push({ stop: () => late.server && late.stop() });
     const balancer = await balancerOf(

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import { Traffic } from '../lib/traffic.mjs';
-import { refusedPort } from './lib/balancer.mjs';
 import { initialize, post } from './lib/bytes.mjs';
 import { assertFromBackend, assertOwnReply } from './lib/claims.mjs';
 import { assertServed, callOf, sendTo, stage, VERSION } from './lib/moves.mjs';
 import { activate, departed, serving } from './lib/operator.mjs';
 import { SILENCE } from './lib/plain_servers.mjs';
+import { reservedPort } from './lib/ports.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { fileOf, Reloadable } from './lib/reloadable.mjs';
 import { streamGet } from './lib/sessions.mjs';
@@ -126,8 +126,8 @@ for (const way of WAYS) {
 
     test('a key that cannot change is named, and nothing else of that file holds', async () => {
       const [a, b] = scene.servers;
-      const before = { listeners: [{ address: `127.0.0.1:${await refusedPort()}`, name: 'main' }] };
-      const redis = async () => ({ redis: { url: `redis://127.0.0.1:${await refusedPort()}` } });
+      const before = { listeners: [{ address: `127.0.0.1:${await reservedPort()}`, name: 'main' }] };
+      const redis = async () => ({ redis: { url: `redis://127.0.0.1:${await reservedPort()}` } });
       const balancer = await start(fileOf([a], {}, before));
       for (const [key, change] of [
         ['listeners[0].address', { listeners: [{ address: '127.0.0.1:1', name: 'main' }] }],

@@ -2,18 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import {
-  adminJson,
-  logged,
-  logText,
-  pool,
-  refusedPort,
-  startBalancer,
-  stopAll,
-} from './lib/balancer.mjs';
+import { adminJson, logged, logText, pool, startBalancer, stopAll } from './lib/balancer.mjs';
 import { initialize, post } from './lib/bytes.mjs';
 import { Authority } from './lib/certificates.mjs';
 import { assertFromBackend } from './lib/claims.mjs';
+import { reservedPort } from './lib/ports.mjs';
 import { Folder, run } from './lib/process.mjs';
 import { RawClient } from './lib/raw_client.mjs';
 import { Redis } from './lib/redis.mjs';
@@ -294,7 +287,7 @@ test('behind Sentinel, sessions go on through a failover and are in the new mast
 });
 
 test('Redis Cluster is refused with a reason, and service goes on', async () => {
-  const bus = { 'cluster-port': await refusedPort() }; // else one that others may have
+  const bus = { 'cluster-port': await reservedPort() }; // else one that others may have
   const redis = await startRedis({ options: { 'cluster-enabled': 'yes', ...bus } });
   const balancer = await start(redis.url);
   await logged(balancer, /store_refused .*reason="Redis Cluster is not supported: /);

@@ -5,13 +5,14 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { logged, logText, pool, refusedPort, startBalancer, stopAll } from './lib/balancer.mjs';
+import { logged, logText, pool, startBalancer, stopAll } from './lib/balancer.mjs';
 import { call, json, modern, modernMeta, post } from './lib/bytes.mjs';
 import { Authority } from './lib/certificates.mjs';
 import { assertFromBackend } from './lib/claims.mjs';
 import { CLIENT, Collector, SERVER } from './lib/collector.mjs';
 import { callOf, openSession, sendTo } from './lib/moves.mjs';
 import { startPlainServers } from './lib/plain_servers.mjs';
+import { reservedPort } from './lib/ports.mjs';
 import { Folder } from './lib/process.mjs';
 import { fileOf, Reloadable } from './lib/reloadable.mjs';
 import { ScriptedBackend } from './lib/scripted_backend.mjs';
@@ -203,7 +204,7 @@ describe('a trace', { concurrency: 4 }, () => {
   });
 
   test('shows each try of a request', async (t) => {
-    const port = await refusedPort();
+    const port = await reservedPort();
     const { collector, servers, start } = await stage(t, {
       backends: (plain) => [{ url: `http://127.0.0.1:${port}` }, ...plain],
     });
@@ -240,7 +241,7 @@ describe('a trace', { concurrency: 4 }, () => {
   });
 
   test('names our own replies', async (t) => {
-    const port = await refusedPort();
+    const port = await reservedPort();
     const { collector, start } = await stage(t, { backends: () => [{ url: `http://127.0.0.1:${port}` }] });
     const balancer = await start();
     await sendTo(balancer, oneCall());

@@ -1,6 +1,5 @@
 // mcplb as these tests want it: loopback, port 0, one worker, backends that are left alone.
 
-import { createServer } from 'node:net';
 import { startMcplb } from '../../lib/mcplb.mjs';
 import { LIMIT, poll } from './waiting.mjs';
 
@@ -74,20 +73,6 @@ export function addressOf(balancer, listener) {
   if (!line)
     throw new Error(`no line says that listener ${listener} listens:\n${logText(balancer)}`);
   return /\baddress="?([^\s"]+)/.exec(line)[1];
-}
-
-// A port on which nothing listens, and nothing will: it is below those that port 0 gives out.
-export async function refusedPort() {
-  for (let tries = 0; tries < 100; tries += 1) {
-    const port = 20000 + Math.floor(Math.random() * 12000);
-    const free = await new Promise((resolve) => {
-      const server = createServer();
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (free) return port;
-  }
-  throw new Error('no free port');
 }
 
 export async function adminJson(balancer, path) {

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import https from 'node:https';
+import { reservedPort } from './ports.mjs';
 import { Signal } from './waiting.mjs';
 
 const HEX32 = /^(?!0{32})[0-9a-f]{32}$/;
@@ -116,7 +117,7 @@ export function readExport(text) {
 
 export class Collector {
   // `tls` is {cert, key} for https.
-  static async start({ port = 0, tls } = {}) {
+  static async start({ port, tls } = {}) {
     const collector = new Collector();
     await collector.listen(port, tls);
     return collector;
@@ -129,17 +130,15 @@ export class Collector {
     this.answers = []; // the next ones: {status, headers, body}; then 200
   }
 
-  listen(port = this.port, tls = undefined) {
+  async listen(port = this.port, tls = undefined) {
+    this.port = port ?? (await reservedPort());
+    this.url = `${tls ? 'https' : 'http'}://127.0.0.1:${this.port}`;
     const onRequest = (request, response) => this.#take(request, response);
     this.server = tls ? https.createServer(tls, onRequest) : http.createServer(onRequest);
     this.server.unref();
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen(port, '127.0.0.1', () => {
-        this.port = this.server.address().port;
-        this.url = `${tls ? 'https' : 'http'}://127.0.0.1:${this.port}`;
-        resolve();
-      });
+      this.server.listen(this.port, '127.0.0.1', resolve);
     });
   }
 

@@ -33,7 +33,7 @@ const CAPABILITIES = { tools: {}, logging: {}, resources: { subscribe: true } };
 export class PlainServer extends ScriptedBackend {
   #serial = 0; // never begins anew: a store remembers ids longer than a test lasts
 
-  static async start(name, { host, port = 0 } = {}) {
+  static async start(name, { host, port } = {}) {
     const server = new PlainServer(undefined, undefined, name);
     server.script = (seen, connection) => server.#serve(seen, connection);
     if (host) server.host = host;

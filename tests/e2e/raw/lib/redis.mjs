@@ -2,7 +2,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
-import { refusedPort } from './balancer.mjs';
+import { reservedPort } from './ports.mjs';
 import { Folder } from './process.mjs';
 import { poll } from './waiting.mjs';
 
@@ -28,7 +28,7 @@ export class Redis {
     redis.#first = first;
     redis.#options = options;
     redis.#cli = cli;
-    redis.port = await refusedPort();
+    redis.port = await reservedPort();
     redis.url = `redis://127.0.0.1:${redis.port}`;
     present.add(redis);
     return redis;

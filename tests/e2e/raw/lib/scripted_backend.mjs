@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { bytes, json, parseHead } from './bytes.mjs';
+import { reservedPort } from './ports.mjs';
 import { pause, Signal } from './waiting.mjs';
 
 const MARK = bytes('\r\n\r\n');
 
 export class ScriptedBackend {
   // `script(request, connection)` runs once for every whole request, in order per connection.
-  static async start(script = answerOk, { port = 0, onHead, name } = {}) {
+  static async start(script = answerOk, { port, onHead, name } = {}) {
     const backend = new ScriptedBackend(script, onHead, name);
     await backend.listen(port);
     return backend;
@@ -26,17 +27,18 @@ export class ScriptedBackend {
     this.problems = []; // anything that mcplb must never have written
   }
 
-  listen(port = this.port ?? 0) {
+  // After stop() the port is its own still: others are refused there until it listens again.
+  async listen(port = this.port) {
+    this.port = port ?? (await reservedPort());
+    this.url = `http://${this.host}:${this.port}`;
     this.server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       this.connections.push(new BackendConnection(this, socket));
       this.signal.changed();
     });
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen(port, this.host, () => {
+      this.server.listen(this.port, this.host, () => {
         this.server.unref(); // a test that failed half-way must not keep the process
-        this.port = this.server.address().port;
-        this.url = `http://${this.host}:${this.port}`;
         resolve(this);
       });
     });
