@@ -2,7 +2,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include <cerrno>
 #include <cstring>
@@ -13,27 +12,23 @@
 #include "mcplb/base/text.hpp"
 #include "mcplb/net/tcp.hpp"
 
+#include "net/socket_poller.hpp"
+
 namespace mcplb::net {
 
-struct Acceptor::State {
-  // Freed in the close callback; `state` is cleared when the acceptor dies first.
-  struct Handle {
-    uv_poll_t poll{};
-    uv_timer_t pause{};
-    int open_handles = 0;
-    State* state = nullptr;
-  };
+struct Acceptor::State final : PolledSocket::Owner, Timer {
+  explicit State(Loop& on) : loop(on) {}
+  ~State() override;
 
-  int fd = -1;
+  Loop& loop;
+  OwnedSocket socket;
   Address local;
   std::string unix_path;  // removed at the end
   OnAccept on_accept;
-  Handle* handle = nullptr;  // owned by libuv until its close callbacks
 
-  ~State();
-  void start(Loop& loop);
-  void watch();
-  void accept_some();
+  Result<void> listen(const ListenerSettings& settings);
+  void on_ready(bool writable) override;
+  void on_timer() override { socket->tell_again(); }
   void pause_accepting(int code);
 };
 
@@ -82,31 +77,10 @@ Address bound_address(int fd) {
 Result<std::unique_ptr<Acceptor>> Acceptor::listen(Loop& loop, const ListenerSettings& settings,
                                                    OnAccept on_accept) {
   loop.assert_here();
-  auto address = parse_listen_address(settings.address);
-  if (!address) return address.error();
-  auto state = std::make_unique<State>();
+  auto state = std::make_unique<State>(loop);
   state->on_accept = std::move(on_accept);
-  const int kind = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  state->fd = ::socket(address->family(), kind, 0);
-  if (state->fd < 0) return listen_error("no socket");
-  const int yes = 1;
-  const int no = 0;
-  if (address->is_unix()) {
-    remove_stale_socket(*address, settings.address.substr(5));
-  } else {
-    setsockopt(state->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  }
-  // "[::]" accepts IPv4 as well, as operators of containers expect.
-  if (address->family() == AF_INET6) {
-    setsockopt(state->fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
-  }
-  if (::bind(state->fd, address->get(), address->size()) != 0) {
-    return listen_error("address cannot be bound");
-  }
-  if (address->is_unix()) state->unix_path = settings.address.substr(5);
-  if (::listen(state->fd, backlog) != 0) return listen_error("cannot listen");
-  state->local = address->is_unix() ? *address : bound_address(state->fd);
-  state->start(loop);
+  auto listening = state->listen(settings);
+  if (!listening) return listening.error();
   return std::unique_ptr<Acceptor>(new Acceptor(std::move(state)));
 }
 
@@ -114,50 +88,51 @@ Acceptor::Acceptor(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Acceptor::~Acceptor() = default;
 const Address& Acceptor::local_address() const { return state_->local; }
 
-void Acceptor::State::start(Loop& loop) {
-  handle = new Handle;  // NOLINT(cppcoreguidelines-owning-memory): freed in the close callback
-  handle->state = this;
-  handle->poll.data = handle;
-  handle->pause.data = handle;
-  uv_poll_init(loop.raw(), &handle->poll, fd);
-  uv_timer_init(loop.raw(), &handle->pause);
-  handle->open_handles = 2;
-  watch();
+Result<void> Acceptor::State::listen(const ListenerSettings& settings) {
+  auto address = parse_listen_address(settings.address);
+  if (!address) return address.error();
+  const int kind = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const int fd = ::socket(address->family(), kind, 0);
+  if (fd < 0) return listen_error("no socket");
+  socket = loop.sockets().watch(fd);
+  if (!socket) return listen_error("socket cannot be used");
+  socket->owner = this;
+  const int yes = 1;
+  const int no = 0;
+  if (address->is_unix()) {
+    remove_stale_socket(*address, settings.address.substr(5));
+  } else {
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  }
+  // "[::]" accepts IPv4 as well, as operators of containers expect.
+  if (address->family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+  if (::bind(fd, address->get(), address->size()) != 0) {
+    return listen_error("address cannot be bound");
+  }
+  if (address->is_unix()) unix_path = settings.address.substr(5);
+  if (::listen(fd, backlog) != 0) return listen_error("cannot listen");
+  local = address->is_unix() ? *address : bound_address(fd);
+  return {};
 }
 
 Acceptor::State::~State() {
-  if (handle != nullptr) {
-    handle->state = nullptr;
-    const auto freed = [](uv_handle_t* closed) {
-      auto* const self = static_cast<Handle*>(closed->data);
-      if (--self->open_handles == 0) const std::unique_ptr<Handle> last_owner(self);
-    };
-    uv_poll_stop(&handle->poll);
-    uv_close(reinterpret_cast<uv_handle_t*>(&handle->poll), freed);
-    uv_close(reinterpret_cast<uv_handle_t*>(&handle->pause), freed);
-  }
-  if (fd >= 0) ::close(fd);
+  socket.reset();
   if (!unix_path.empty()) ::unlink(unix_path.c_str());
 }
 
-void Acceptor::State::watch() {
-  uv_poll_start(&handle->poll, UV_READABLE, [](uv_poll_t* poll, int, int) {
-    State* const state = static_cast<Handle*>(poll->data)->state;
-    if (state != nullptr) state->accept_some();
-  });
-}
-
-void Acceptor::State::accept_some() {
+void Acceptor::State::on_ready(bool /*writable*/) {
+  if (armed()) return;  // a pause
   for (int i = 0; i < limits::accepts_per_turn; ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
-    const int accepted = ::accept4(fd, reinterpret_cast<sockaddr*>(&peer), &size,
+    const int accepted = ::accept4(socket->fd, reinterpret_cast<sockaddr*>(&peer), &size,
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted < 0) {
       const bool out_of_files =
           errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
       if (out_of_files) pause_accepting(errno);
-      return;
+      if (out_of_files || errno == EAGAIN || errno == EWOULDBLOCK) return;
+      continue;  // one that left while it waited
     }
     Accepted connection;
     connection.fd = accepted;
@@ -166,19 +141,14 @@ void Acceptor::State::accept_some() {
     connection.local = local;
     on_accept(std::move(connection));
   }
+  socket->tell_again();  // more may wait
 }
 
-// The socket stays readable, so the loop would spin; others wait in the backlog meanwhile.
+// No connection that waits is told of again; others wait in the backlog meanwhile.
 void Acceptor::State::pause_accepting(int code) {
   log::event(LogLevel::error, "accept_paused", "listener", local.text(), "reason",
              std::strerror(code), "for_ms", limits::accept_pause.count());
-  uv_poll_stop(&handle->poll);
-  const auto resume = [](uv_timer_t* timer) {
-    State* const state = static_cast<Handle*>(timer->data)->state;
-    if (state != nullptr) state->watch();
-  };
-  uv_timer_start(&handle->pause, resume, static_cast<std::uint64_t>(limits::accept_pause.count()),
-                 0);
+  loop.timers().arm(*this, loop.timers().in(limits::accept_pause));
 }
 
 }  // namespace mcplb::net

@@ -2,7 +2,6 @@
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <uv.h>
 
 #include <cerrno>
 #include <utility>
@@ -34,8 +33,8 @@ void disable_nagle(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 }
 
-// Owns the handle until it is connected; dying earlier closes it.
-class ConnectAwaiter final : private Timer, private SocketHandle::Owner {
+// Owns the socket until it is connected; dying earlier closes it.
+class ConnectAwaiter final : private Timer, private PolledSocket::Owner {
  public:
   ConnectAwaiter(Loop& loop, const Address& address, Deadline deadline)
       : loop_(loop),
@@ -55,37 +54,35 @@ class ConnectAwaiter final : private Timer, private SocketHandle::Owner {
     if (!address_.is_unix()) disable_nagle(fd);
     // Before the watch: a refusal on loopback is known at once.
     const int failed = ::connect(fd, address_.get(), address_.size()) == 0 ? 0 : errno;
-    handle_ = watch_socket(loop_, fd);
-    error_ = handle_ ? failed : EMFILE;
+    socket_ = loop_.sockets().watch(fd);
+    error_ = socket_ ? failed : EMFILE;
     return error_ != EINPROGRESS;
   }
   void await_suspend(std::coroutine_handle<> waiting) {
     waiting_ = waiting;
-    handle_->owner = this;
-    handle_->wait_for(UV_WRITABLE);
+    socket_->owner = this;
     loop_.timers().arm(*this, deadline_);
   }
   Result<std::unique_ptr<Stream>> await_resume() {
     if (error_ != 0) {
-      handle_.reset();
+      socket_.reset();
       return connect_error(error_);
     }
-    handle_->wait_for(0);
-    return std::unique_ptr<Stream>(std::make_unique<TcpStream>(loop_, std::move(handle_)));
+    return std::unique_ptr<Stream>(std::make_unique<TcpStream>(loop_, std::move(socket_)));
   }
 
  private:
-  void on_ready(bool /*readable*/, bool /*writable*/) override {
+  void on_ready(bool writable) override {
+    if (!writable) return;
     int code = 0;
     socklen_t size = sizeof code;
-    getsockopt(handle_->fd, SOL_SOCKET, SO_ERROR, &code, &size);
+    getsockopt(socket_->fd, SOL_SOCKET, SO_ERROR, &code, &size);
     finish(code);
   }
-  void on_watch_ended() override {}
   void on_timer() override { finish(ETIMEDOUT); }
   void finish(int code) {
     disarm();
-    handle_->owner = nullptr;
+    socket_->owner = nullptr;
     error_ = code;
     waiting_.resume();
   }
@@ -93,7 +90,7 @@ class ConnectAwaiter final : private Timer, private SocketHandle::Owner {
   Loop& loop_;
   Address address_;
   Deadline deadline_;
-  OwnedHandle handle_;
+  OwnedSocket socket_;
   int error_ = 0;
   std::coroutine_handle<> waiting_;
 };
@@ -110,9 +107,9 @@ Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Address address, Deadl
 Result<std::unique_ptr<Stream>> adopt_socket(Loop& loop, int fd, const Address& peer) {
   loop.assert_here();
   if (!peer.is_unix()) disable_nagle(fd);
-  OwnedHandle handle = watch_socket(loop, fd);
-  if (!handle) return Error{Error::Kind::failed, Error::Side::self, 0, "socket cannot be used"};
-  return std::unique_ptr<Stream>(std::make_unique<TcpStream>(loop, std::move(handle)));
+  OwnedSocket socket = loop.sockets().watch(fd);
+  if (!socket) return Error{Error::Kind::failed, Error::Side::self, 0, "socket cannot be used"};
+  return std::unique_ptr<Stream>(std::make_unique<TcpStream>(loop, std::move(socket)));
 }
 
 Task<Result<std::unique_ptr<Stream>>> connect_host(Loop& loop, Resolver& resolver,

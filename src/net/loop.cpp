@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "net/socket_poller.hpp"
+
 namespace mcplb::net {
 
 // The uv handles are closed before the loop is; State dies last.
@@ -15,9 +17,9 @@ struct Loop::State {
 
   uv_loop_t loop{};
   uv_timer_t alarm{};
-  uv_idle_t deferral{};  // active only while deferred work waits: it keeps the loop from blocking
   uv_async_t mail{};
   std::thread::id thread;
+  SocketPoller sockets;  // waits for libuv's descriptors, too
   BufferPool buffers;
   IntrusiveList<Deferred> deferred;
   std::vector<std::unique_ptr<uv_signal_t>> signals;
@@ -27,12 +29,13 @@ struct Loop::State {
   std::mutex mutex;  // guards `messages`
   std::vector<std::function<void()>> messages;
 
+  bool stopped = false;
+
   void run_deferred();
   void run_messages();
 };
 
 void Loop::State::run_deferred() {
-  uv_idle_stop(&deferral);
   IntrusiveList<Deferred> due;
   due.splice(deferred);
   while (!due.empty()) {
@@ -54,12 +57,11 @@ void Loop::State::run_messages() {
 Loop::Loop(std::size_t buffer_block_bytes) : state_(std::make_unique<State>(buffer_block_bytes)) {
   State& state = *state_;
   MCPLB_ASSERT(uv_loop_init(&state.loop) == 0);
+  state.sockets.set_other(uv_backend_fd(&state.loop));
   state.thread = std::this_thread::get_id();
   state.timers = std::make_unique<Timers>(static_cast<Clock&>(*this));
   uv_timer_init(&state.loop, &state.alarm);
-  uv_idle_init(&state.loop, &state.deferral);
   state.alarm.data = &state;
-  state.deferral.data = &state;
   state.mail.data = &state;
   MCPLB_ASSERT(uv_async_init(&state.loop, &state.mail, [](uv_async_t* mail) {
                  static_cast<State*>(mail->data)->run_messages();
@@ -77,7 +79,6 @@ Loop::~Loop() {
     uv_close(reinterpret_cast<uv_handle_t*>(signal.get()), nullptr);
   }
   uv_close(reinterpret_cast<uv_handle_t*>(&state.alarm), nullptr);
-  uv_close(reinterpret_cast<uv_handle_t*>(&state.deferral), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&state.mail), nullptr);
   // Runs the close callbacks of everything that was still open.
   uv_run(&state.loop, UV_RUN_DEFAULT);
@@ -85,12 +86,24 @@ Loop::~Loop() {
 }
 
 void Loop::run() {
-  state_->thread = std::this_thread::get_id();
-  uv_run(&state_->loop, UV_RUN_DEFAULT);
+  State& state = *state_;
+  state.thread = std::this_thread::get_id();
+  state.stopped = false;
+  // libuv has a turn only when there is something for it to do: its turn is one more system call.
+  for (;;) {
+    uv_run(&state.loop, UV_RUN_NOWAIT);
+    if (state.stopped) return;
+    do {
+      state.run_deferred();
+      const int patience = uv_backend_timeout(&state.loop);
+      if (state.sockets.wait(state.deferred.empty() ? patience : 0)) break;
+      uv_update_time(&state.loop);
+    } while (uv_backend_timeout(&state.loop) != 0);
+  }
 }
 
 void Loop::stop() {
-  post([this] { uv_stop(&state_->loop); });
+  post([this] { state_->stopped = true; });
 }
 
 void Loop::post(std::function<void()> message) {
@@ -104,15 +117,13 @@ void Loop::post(std::function<void()> message) {
 void Loop::defer(Deferred& work) {
   if (work.linked()) return;
   state_->deferred.push_back(work);
-  uv_idle_start(&state_->deferral, [](uv_idle_t* deferral) {
-    static_cast<State*>(deferral->data)->run_deferred();
-  });
 }
 
 TimePoint Loop::now() const { return static_cast<TimePoint>(uv_now(&state_->loop)); }
 Timers& Loop::timers() { return *state_->timers; }
 BufferPool& Loop::buffers() { return state_->buffers; }
 uv_loop_s* Loop::raw() { return &state_->loop; }
+SocketPoller& Loop::sockets() { return state_->sockets; }
 
 void Loop::assert_here() const { MCPLB_ASSERT(state_->thread == std::this_thread::get_id()); }
 

@@ -21,7 +21,7 @@ namespace {
 
 // In a program with threads glibc's recv() and send() are points where a thread can be cancelled,
 // which costs each call two locked instructions. No thread of ours is ever cancelled.
-ssize_t receive(int fd, const Buffer::Room& room) {
+ssize_t receive_some(int fd, const Buffer::Room& room) {
   return ::syscall(SYS_recvfrom, fd, room.data, room.size, MSG_DONTWAIT, nullptr, nullptr);
 }
 
@@ -57,94 +57,49 @@ Error write_error(int code) {
 
 }  // namespace
 
-void SocketHandle::wait_for(int events) {
-  if (events == 0) {
-    uv_poll_stop(&poll);
-    return;
-  }
-  uv_poll_start(&poll, events, [](uv_poll_t* ready, int status, int what) {
-    const auto* self = static_cast<SocketHandle*>(ready->data);
-    if (self->owner == nullptr) return;
-    // libuv tells an error on the socket by a status and stops watching; recv() says which it is.
-    const bool failed = status < 0;
-    self->owner->on_ready(failed || (what & UV_READABLE) != 0,
-                          failed || (what & UV_WRITABLE) != 0);
-    if (failed && self->owner != nullptr) self->owner->on_watch_ended();
-  });
-}
-
-void CloseThenFree::operator()(SocketHandle* handle) const {
-  handle->owner = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(&handle->poll), [](uv_handle_t* closed) {
-    const std::unique_ptr<SocketHandle> last_owner(static_cast<SocketHandle*>(closed->data));
-  });
-  ::close(handle->fd);
-}
-
-OwnedHandle watch_socket(Loop& loop, int fd) {
-  auto handle = std::make_unique<SocketHandle>();
-  handle->fd = fd;
-  handle->poll.data = handle.get();
-  if (uv_poll_init_socket(loop.raw(), &handle->poll, fd) != 0) {
-    ::close(fd);
-    return nullptr;
-  }
-  return OwnedHandle(handle.release());
-}
-
-TcpStream::TcpStream(Loop& loop, OwnedHandle handle)
+TcpStream::TcpStream(Loop& loop, OwnedSocket socket)
     : Stream(loop.timers(), loop.buffers()),
-      handle_(std::move(handle)) {
-  handle_->owner = this;
+      socket_(std::move(socket)) {
+  socket_->owner = this;
   start_reading();
 }
 
 TcpStream::~TcpStream() {
   if (!reset_on_close_) return;
   const linger no_wait{1, 0};
-  setsockopt(handle_->fd, SOL_SOCKET, SO_LINGER, &no_wait, sizeof no_wait);
+  setsockopt(socket_->fd, SOL_SOCKET, SO_LINGER, &no_wait, sizeof no_wait);
 }
 
 void TcpStream::set_reading(bool on) {
   reading_ = on;
-  watch_for_more();
+  if (reading_ && socket_->readable) socket_->tell_again();
 }
 
-int TcpStream::wanted() const {
-  return (reading_ ? UV_READABLE : 0) | (queued_ ? UV_WRITABLE : 0);
-}
-
-// Changing the watch costs two system calls. It grows at once; it shrinks in on_ready(), when the
-// socket is ready for what nobody wants: a reader that pauses for a moment costs nothing.
-void TcpStream::watch_for_more() {
-  if ((wanted() & ~watched_) == 0) return;
-  watched_ = wanted();
-  handle_->wait_for(watched_);
-}
-
-void TcpStream::on_ready(bool readable, bool writable) {
-  const bool unwanted = (readable && !reading_) || (writable && !queued_);
-  if (unwanted && watched_ != wanted()) {
-    watched_ = wanted();
-    handle_->wait_for(watched_);
-  }
-  const SocketHandle& handle = *handle_;
+void TcpStream::on_ready(bool writable) {
+  const PolledSocket& socket = *socket_;
   // Input first: a peer that answers and closes before it has read all makes the write fail, and
   // its answer counts.
-  if (readable && reading_) read_some();
-  // The awakened task may have destroyed this stream; the handle lives until the next turn.
-  if (handle.owner == this && writable && queued_) write_some();
+  if (socket.readable && reading_) read_some();
+  // The awakened task may have destroyed this stream; the socket lives until the next turn.
+  if (socket.owner == this && writable && queued_) write_some();
 }
 
-void TcpStream::on_watch_ended() {
-  watched_ = 0;
-  watch_for_more();
+// What the kernel says of a change is said once. Less than there was room for means that all has
+// been read, and that the next bytes are a change; an end that was announced is still to be read.
+ssize_t TcpStream::receive(const Buffer::Room& room) {
+  const ssize_t count = receive_some(socket_->fd, room);
+  if (count > 0) {
+    socket_->readable = socket_->ending || static_cast<std::size_t>(count) == room.size;
+  } else if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    socket_->readable = false;
+  }
+  if (socket_->readable && reading_) socket_->tell_again();
+  return count;
 }
 
 // The last thing that it does is to wake whoever waits, who may destroy this stream.
 void TcpStream::read_some() {
-  const Buffer::Room room = input().prepare();
-  const ssize_t count = receive(handle_->fd, room);
+  const ssize_t count = receive(input().prepare());
   const int code = errno;
   if (count > 0) {
     bytes_arrived(static_cast<std::size_t>(count));
@@ -165,15 +120,14 @@ void TcpStream::read_some() {
 
 // An end is left for the loop to find.
 void TcpStream::fetch() {
-  const Buffer::Room room = input().prepare();
-  const ssize_t count = receive(handle_->fd, room);
+  const ssize_t count = receive(input().prepare());
   if (count > 0) note_fetched(static_cast<std::size_t>(count));
   input().release_if_empty();
 }
 
 void TcpStream::write_some() {
   iovec rest{queued_->bytes.data() + queued_->sent, queued_->left()};
-  const std::ptrdiff_t written = send_some(handle_->fd, &rest, 1);
+  const std::ptrdiff_t written = send_some(socket_->fd, &rest, 1);
   if (written > 0) queued_->sent += static_cast<std::size_t>(written);
   if (written >= 0 && queued_->left() > 0) return;
   queued_.reset();
@@ -187,7 +141,7 @@ void TcpStream::write_some() {
 
 std::size_t TcpStream::unacknowledged() const {
   int bytes = 0;
-  if (::ioctl(handle_->fd, SIOCOUTQ, &bytes) != 0 || bytes < 0) return 0;
+  if (::ioctl(socket_->fd, SIOCOUTQ, &bytes) != 0 || bytes < 0) return 0;
   return static_cast<std::size_t>(bytes) + (queued_ ? queued_->left() : 0);
 }
 
@@ -201,26 +155,25 @@ std::ptrdiff_t TcpStream::try_write(const Slices& bytes) {
     // The kernel does not write through the pointer, its type only lacks the const.
     pieces[count++] = {const_cast<char*>(piece.data()), piece.size()};  // NOLINT
   }
-  return count == 0 ? 0 : send_some(handle_->fd, pieces.data(), count);
+  return count == 0 ? 0 : send_some(socket_->fd, pieces.data(), count);
 }
 
 void TcpStream::queue_write(std::string rest) {
   queued_ = std::make_unique<Queued>(Queued{std::move(rest), 0});
-  watch_for_more();
 }
 
-void TcpStream::shutdown_write() { ::shutdown(handle_->fd, SHUT_WR); }
+void TcpStream::shutdown_write() { ::shutdown(socket_->fd, SHUT_WR); }
 
 bool TcpStream::is_quiet() {
   if (end() || !unread().empty()) return false;
   char byte = 0;
-  const ssize_t got = ::recv(handle_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t got = ::recv(socket_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 bool TcpStream::proves_nothing_delivered(std::uint64_t written_before) {
   return end() && end()->kind == Error::Kind::closed &&
-         nothing_delivered(handle_->fd, written_before);
+         nothing_delivered(socket_->fd, written_before);
 }
 
 }  // namespace mcplb::net

@@ -114,14 +114,13 @@ DnsServer::DnsServer(net::Loop& loop) : loop_(loop), nursery_(loop) {
     port_ = local.port();
     const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (::bind(fd, local.get(), local.size()) == 0) {
-      socket_ = net::watch_socket(loop, fd);
+      socket_ = loop.sockets().watch(fd);
     } else {
-      net::watch_socket(loop, fd).reset();
+      ::close(fd);
     }
   }
   MCPLB_ASSERT(socket_);
   socket_->owner = this;
-  socket_->wait_for(UV_READABLE);
 }
 
 DnsServer::~DnsServer() = default;
@@ -151,7 +150,7 @@ std::string DnsServer::usual_answer(const DnsQuestion& question) const {
   return reply(question, Rcode::ok, records);
 }
 
-void DnsServer::on_ready(bool /*readable*/, bool /*writable*/) {
+void DnsServer::on_ready(bool /*writable*/) {
   while (true) {
     std::array<char, 1500> bytes{};
     sockaddr_storage from{};

@@ -17,7 +17,7 @@
 #include "mcplb/net/loop.hpp"
 #include "mcplb/net/tcp.hpp"
 
-#include "net/tcp_stream.hpp"
+#include "net/socket_poller.hpp"
 
 namespace mcplb::test {
 
@@ -47,7 +47,7 @@ constexpr std::uint16_t type_a = 1;
 constexpr std::uint16_t type_aaaa = 28;
 constexpr std::uint16_t type_srv = 33;
 
-class DnsServer final : private net::SocketHandle::Owner {
+class DnsServer final : private net::PolledSocket::Owner {
  public:
   enum class Rcode : std::uint8_t { ok = 0, failed = 2, unknown = 3, refused = 5 };
 
@@ -74,13 +74,12 @@ class DnsServer final : private net::SocketHandle::Owner {
  private:
   class TcpClient;
 
-  void on_ready(bool readable, bool writable) override;
-  void on_watch_ended() override {}
+  void on_ready(bool writable) override;
 
   net::Loop& loop_;
   std::uint16_t port_ = 0;
   std::map<std::uint16_t, int> asked_;
-  net::OwnedHandle socket_;
+  net::OwnedSocket socket_;
   std::unique_ptr<net::Acceptor> acceptor_;
   Nursery nursery_;
 };

@@ -71,6 +71,11 @@ inline Running<Ended> run(Task<void> task) {
   return Running<Ended>(as_value(std::move(task)));
 }
 
+// Some time for a loop, to do what waits for it.
+inline Task<void> turn(net::Loop& loop) {
+  co_await loop.timers().sleep(loop.timers().in(milliseconds(20)));
+}
+
 // A flow of one wait, for testing a stream without a flow of one's own.
 inline Task<Result<void>> more(net::Stream& stream, Deadline deadline) {
   co_return co_await stream.more(deadline);

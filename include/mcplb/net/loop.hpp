@@ -1,5 +1,5 @@
-// One libuv loop and what is shared by everything on it: time, timers, read buffers, deferred
-// work and a mailbox. One per thread; every method but post() and stop() belongs to that thread.
+// One libuv loop, the sockets beside it, and what is shared by everything on it: time, timers, read
+// buffers, deferred work and a mailbox. One per thread; every method but post() and stop() belongs to that thread.
 #pragma once
 
 #include <functional>
@@ -12,6 +12,8 @@
 struct uv_loop_s;
 
 namespace mcplb::net {
+
+class SocketPoller;
 
 class Loop final : public DeferQueue, private Clock {
  public:
@@ -36,7 +38,8 @@ class Loop final : public DeferQueue, private Clock {
   // Calls `on_signal` on this loop for each delivery of that signal, until the loop ends.
   void on_signal(int signal_number, std::function<void()> on_signal);
 
-  uv_loop_s* raw();  // for net, and for the clock of bench
+  uv_loop_s* raw();         // for net, and for the clock of bench
+  SocketPoller& sockets();  // for net
 
  private:
   void wake_at(TimePoint when) override;

@@ -1,4 +1,5 @@
 // What only a kernel can show: ends, resets, and what is known about bytes that were sent.
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <memory>
@@ -44,10 +45,6 @@ struct OverLoopback {
   test::RawSocket peer;
 };
 
-Task<void> turn(net::Loop& loop) {
-  co_await loop.timers().sleep(loop.timers().in(milliseconds(20)));
-}
-
 Task<std::size_t> read_all(net::Stream& stream, Deadline deadline) {
   std::size_t total = 0;
   bool ended = false;
@@ -77,7 +74,7 @@ TEST_SUITE("net/tcp_stream") {
     OverLoopback c;
     CHECK(c.write("request"));
     c.stream->shutdown_write();
-    test::run_on(c.loop, turn(c.loop));
+    test::run_on(c.loop, test::turn(c.loop));
     CHECK(c.peer.receive() == "request");
     CHECK(c.peer.receive().empty());
     CHECK(c.peer.error() == 0);
@@ -91,7 +88,7 @@ TEST_SUITE("net/tcp_stream") {
       OverLoopback c;
       if (with_reset) c.stream->reset_on_close(true);
       c.stream.reset();
-      test::run_on(c.loop, turn(c.loop));
+      test::run_on(c.loop, test::turn(c.loop));
       CHECK(c.peer.receive().empty());
       CHECK(c.peer.error() == (with_reset ? ECONNRESET : 0));
     }
@@ -104,6 +101,74 @@ TEST_SUITE("net/tcp_stream") {
     OverLoopback reset;
     reset.peer.close_with_reset();
     CHECK(reset.more().error().kind == Error::Kind::reset);
+  }
+
+  TEST_CASE("an end that came with the last bytes is told behind them") {
+    OverLoopback c;
+    c.peer.send("last");
+    c.peer.close();
+    CHECK(c.more());
+    CHECK(c.stream->unread() == "last");
+    CHECK(c.more().error().kind == Error::Kind::closed);
+  }
+
+  TEST_CASE("an end is told to a reader that had stopped before it came") {
+    OverLoopback c;
+    c.peer.send(std::string(limits::buffer_block_bytes, 'x'));
+    while (!c.stream->full())
+      test::run_on(c.loop, test::turn(c.loop));
+    c.peer.send("y");
+    c.peer.close();
+    test::run_on(c.loop, test::turn(c.loop));
+    CHECK_FALSE(c.stream->end());
+    CHECK(test::run_on(c.loop, read_all(*c.stream, c.soon())) == limits::buffer_block_bytes + 1);
+    CHECK(c.stream->end()->kind == Error::Kind::closed);
+  }
+
+  TEST_CASE("bytes and an end that come while a connect waits are there when it is over") {
+    net::Loop loop{limits::buffer_block_bytes};
+    test::RawListener listener;
+    const auto address = net::Address::from_ip("127.0.0.1", listener.port());
+    auto connecting = net::connect(loop, *address, loop.timers().in(milliseconds(5000)));
+    auto connected = test::run(std::move(connecting));
+    test::RawSocket peer = listener.accept();
+    peer.send("welcome");
+    peer.close();
+    while (!connected.done())
+      test::run_on(loop, test::turn(loop));
+    REQUIRE(connected.result());
+    net::Stream& stream = **connected.result();
+    const Deadline soon = loop.timers().in(milliseconds(5000));
+    CHECK(test::run_on(loop, read_all(stream, soon)) == 7);
+    CHECK(stream.end()->kind == Error::Kind::closed);
+  }
+
+  TEST_CASE("what one stream's bytes wake may destroy another one that has bytes, too") {
+    struct Destroyer final : net::Stream::Watcher {
+      void on_bytes_unasked() override { destroy(); }
+      void on_peer_gone() override { destroy(); }
+      void destroy() {
+        ++calls;
+        other->reset();
+      }
+      std::unique_ptr<net::Stream>* other = nullptr;
+      int calls = 0;
+    };
+    net::Loop loop{limits::buffer_block_bytes};
+    test::RawListener listener;
+    std::array<std::unique_ptr<net::Stream>, 2> streams;
+    std::array<test::RawSocket, 2> peers;
+    std::array<Destroyer, 2> destroyers;
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+      streams[i] = *connect_to(loop, listener.port());
+      peers[i] = listener.accept();
+      destroyers[i].other = &streams[1 - i];
+      streams[i]->watch(&destroyers[i]);
+    }
+    for (auto& peer : peers)
+      peer.send("bytes");
+    test::run_on(loop, test::turn(loop));
+    CHECK(destroyers[0].calls + destroyers[1].calls == 1);
   }
 
   TEST_CASE("writing to a connection that was reset is an error") {
@@ -136,7 +201,7 @@ TEST_SUITE("net/tcp_stream") {
     REQUIRE_FALSE(written);
     CHECK(written.error().kind == Error::Kind::timeout);
     c.stream.reset();
-    test::run_on(c.loop, turn(c.loop));
+    test::run_on(c.loop, test::turn(c.loop));
   }
 
   TEST_CASE("writing behind a write that was given up is an error, until that one has gone out") {
@@ -154,7 +219,7 @@ TEST_SUITE("net/tcp_stream") {
       const std::string bytes = c.peer.receive(1024 * 1024);
       REQUIRE_FALSE(bytes.empty());
       received += bytes.size();
-      test::run_on(c.loop, turn(c.loop));
+      test::run_on(c.loop, test::turn(c.loop));
     }
     CHECK(c.write("more"));
     CHECK(c.peer.receive() == "more");
@@ -166,7 +231,7 @@ TEST_SUITE("net/tcp_stream") {
       auto writing = test::run(test::write(*c.stream, std::string(8 * 1024 * 1024, 'x'), c.soon()));
       CHECK_FALSE(writing.done());
     }
-    test::run_on(c.loop, turn(c.loop));
+    test::run_on(c.loop, test::turn(c.loop));
     CHECK_FALSE(c.peer.receive().empty());
   }
 
@@ -178,7 +243,7 @@ TEST_SUITE("net/tcp_stream") {
       c.peer.close();
     });
     while (!c.stream->full())
-      test::run_on(c.loop, turn(c.loop));
+      test::run_on(c.loop, test::turn(c.loop));
     const auto read = test::run_on(c.loop, read_all(*c.stream, c.soon()));
     sender.join();
     CHECK(read == total);

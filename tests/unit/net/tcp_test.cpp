@@ -153,6 +153,24 @@ TEST_SUITE("net/tcp") {
     CHECK(writing.done());
   }
 
+  TEST_CASE("clients that wait together are all accepted, also more than one turn takes") {
+    net::Loop loop(limits::buffer_block_bytes);
+    constexpr std::size_t count = 3 * limits::accepts_per_turn + 1;
+    std::vector<test::RawSocket> accepted;
+    auto listening = net::Acceptor::listen(
+        loop, at("127.0.0.1:0"), [&](auto connection) { accepted.emplace_back(connection.fd); });
+    REQUIRE(listening);
+    std::vector<test::RawSocket> clients;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto port = (*listening)->local_address().port();
+      clients.push_back(test::RawSocket::connect_to_port(port));
+    }
+    for (int turns = 0; turns < 100 && accepted.size() < count; ++turns) {
+      test::run_on(loop, test::turn(loop));
+    }
+    CHECK(accepted.size() == count);
+  }
+
   TEST_CASE("connecting to a port where nobody listens is refused") {
     net::Loop loop(limits::buffer_block_bytes);
     std::uint16_t port = 0;
