@@ -57,7 +57,7 @@ std::array<Counter, static_cast<std::size_t>(Limit::count_)>& limit_counters() {
 }  // namespace
 
 std::int64_t monotonic_us() { return monotonic_ns() / 1000; }
-TimePoint monotonic_ms() { return monotonic_ns() / 1'000'000; }
+TimePoint monotonic_ms() { return nanoseconds_of(CLOCK_MONOTONIC_COARSE) / 1'000'000; }
 std::int64_t unix_ns() { return nanoseconds_of(CLOCK_REALTIME); }
 
 void append_utc_time(std::string& out) {

@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view line_end = "\r\n";
 constexpr std::string_view head_end = "\r\n\r\n";
 
-// What llhttp reports of a start line. Its callbacks reach it through llhttp_t::data.
+// What llhttp reports of a request line. Its callbacks reach it through llhttp_t::data.
 struct StartLine {
   std::string_view method;
   std::string_view target;
@@ -42,7 +42,7 @@ constexpr llhttp_settings_t make_settings() {
   settings.on_url = on_url;
   return settings;
 }
-constexpr llhttp_settings_t start_line_settings = make_settings();
+constexpr llhttp_settings_t request_line_settings = make_settings();
 
 const char* rule_of(llhttp_errno_t error) {
   switch (error) {
@@ -52,8 +52,6 @@ const char* rule_of(llhttp_errno_t error) {
       return "invalid request target";
     case HPE_INVALID_VERSION:
       return "invalid protocol version";
-    case HPE_INVALID_STATUS:
-      return "invalid status code";
     case HPE_LF_EXPECTED:
     case HPE_CR_EXPECTED:
       return "invalid line end in a head";
@@ -66,28 +64,26 @@ Error malformed(Error::Side side, const char* rule) {
   return {Error::Kind::malformed, side, 0, rule};
 }
 
-// One line with its end.
-Result<void> run_llhttp(std::string_view line, llhttp_type_t type, StartLine& seen) {
+// The line with its end.
+Result<void> run_llhttp(std::string_view line, StartLine& seen) {
   llhttp_t parser;
-  llhttp_init(&parser, type, &start_line_settings);
+  llhttp_init(&parser, HTTP_REQUEST, &request_line_settings);
   parser.data = &seen;
   const llhttp_errno_t error = llhttp_execute(&parser, line.data(), line.size());
   if (error == HPE_OK) return {};
-  return malformed(type == HTTP_REQUEST ? Error::Side::client : Error::Side::backend,
-                   rule_of(error));
+  return malformed(Error::Side::client, rule_of(error));
 }
 
 bool frames_the_body(Name name) {
   return name == Name::content_length || name == Name::transfer_encoding;
 }
 
-// The line is the first of `lines` and ends at `size`, where the scanner has found the first
-// control: what is left to judge is the name, a token up to the colon. Those that we know are.
-bool read_field(std::string_view lines, std::size_t size, Fields& out) {
-  const std::size_t colon = find_first<Colon>(lines);
-  if (colon >= size) return false;
-  const std::string_view name = lines.substr(0, colon);
-  const std::string_view rest = lines.substr(colon + 1, size - colon - 1);
+// The scanner has judged each byte of the line; what is left is the name, a token up to the colon.
+// Those that we know are.
+bool read_field(std::string_view line, std::size_t colon, Fields& out) {
+  if (colon >= line.size()) return false;
+  const std::string_view name = line.substr(0, colon);
+  const std::string_view rest = line.substr(colon + 1);
   const std::string_view value = trimmed(rest);
   const bool plain = !value.empty() && rest.front() == ' ' && value.size() + 1 == rest.size();
   const Name id = out.add(name, value, plain);
@@ -101,15 +97,15 @@ bool read_field(std::string_view lines, std::size_t size, Fields& out) {
 Result<void> read_fields(std::string_view lines, Error::Side side, std::size_t fields_max,
                          Fields& out) {
   for (;;) {
-    const std::size_t size = find_first<Control>(lines);
-    if (size == 0) return {};
+    const LineParts parts = split_line(lines);
+    if (parts.end == 0) return {};
     if (out.size() == fields_max) {
       return Error{Error::Kind::head_too_large, side, 0, "too many header lines"};
     }
-    if (!read_field(lines, size, out)) {
+    if (!read_field(lines.substr(0, parts.end), parts.colon, out)) {
       return malformed(side, "invalid character in a header line");
     }
-    lines.remove_prefix(size + line_end.size());
+    lines.remove_prefix(parts.end + line_end.size());
   }
 }
 
@@ -161,7 +157,8 @@ Result<void> read_request_line(std::string_view line, const StartLine& seen, Req
   return {};
 }
 
-// "HTTP/1.1 200 OK"; a reply without reason may also lack the space before it.
+// "HTTP/1.1 200 OK"; a reply without reason may also lack the space before it. There is nothing left
+// in it that llhttp would have to judge.
 Result<void> read_status_line(std::string_view line, ReplyHead& out) {
   line.remove_suffix(line_end.size());
   const auto refuse = [](const char* rule) {
@@ -190,9 +187,9 @@ Result<void> parse_request_head(std::string_view bytes, const Settings& settings
   MCPLB_ASSERT(bytes.ends_with(head_end));
   out.clear();
   bytes = without_leading_empty_line(bytes);
-  const std::string_view line = bytes.substr(0, find_first<Control>(bytes) + line_end.size());
+  const std::string_view line = bytes.substr(0, find_control(bytes) + line_end.size());
   StartLine seen;
-  auto run = run_llhttp(line, HTTP_REQUEST, seen);
+  auto run = run_llhttp(line, seen);
   if (!run) return run.error();
   auto read = read_request_line(line, seen, out);
   if (!read) return read.error();
@@ -209,12 +206,9 @@ Result<void> parse_reply_head(std::string_view bytes, Method request_method,
   MCPLB_ASSERT(bytes.ends_with(head_end));
   out.clear();
   // An empty line before a reply belongs to no message: it is bytes left over from the last one.
-  const std::string_view line = bytes.substr(0, find_first<Control>(bytes) + line_end.size());
+  const std::string_view line = bytes.substr(0, find_control(bytes) + line_end.size());
   auto read = read_status_line(line, out);
   if (!read) return read.error();
-  StartLine seen;
-  auto run = run_llhttp(line, HTTP_RESPONSE, seen);
-  if (!run) return run.error();
   bytes.remove_prefix(line.size());
   auto fields = read_fields(bytes, Error::Side::backend, settings.headers_max, out.fields);
   if (!fields) return fields.error();

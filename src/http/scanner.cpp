@@ -31,7 +31,7 @@ Result<std::size_t> HeadScanner::scan(std::string_view bytes) {
   std::size_t line_begin = line_begin_;
   std::size_t at = scanned_;
   for (;;) {
-    at = find_first<Control>(bytes, at);
+    at = find_control(bytes, at);
     const bool whole = at + 1 < bytes.size();
     if (!whole && (at == bytes.size() || bytes[at] == '\r')) {
       line_begin_ = line_begin;

@@ -37,7 +37,8 @@ class Deadline {
 std::int64_t monotonic_us();
 // The time of day in UTC as ISO 8601 with milliseconds: 2026-07-28T12:00:00.000Z.
 void append_utc_time(std::string& out);
-// Monotonic milliseconds, read from the system; for threads without a loop.
+// Monotonic milliseconds as of the kernel's last tick, up to ten late, for code without a loop:
+// the counter that tells them exactly is slow to read in virtual machines.
 TimePoint monotonic_ms();
 // Nanoseconds since 1970, read from the system; for what other machines compare.
 std::int64_t unix_ns();
