@@ -157,8 +157,8 @@ Result<void> read_request_line(std::string_view line, const StartLine& seen, Req
   return {};
 }
 
-// "HTTP/1.1 200 OK"; a reply without reason may also lack the space before it. There is nothing left
-// in it that llhttp would have to judge.
+// "HTTP/1.1 200 OK"; a reply without reason may also lack the space before it. There is nothing
+// left in it that llhttp would have to judge.
 Result<void> read_status_line(std::string_view line, ReplyHead& out) {
   line.remove_suffix(line_end.size());
   const auto refuse = [](const char* rule) {

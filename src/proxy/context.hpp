@@ -65,16 +65,12 @@ struct Scratch {
   wire::Request request;
   mcp::Message message;
   std::string request_id;
-  std::string backend_head;  // the request's head, and its body when that is small
   std::string client_head;
 
   void clear() {
     request.clear();
     message.clear();
     request_id.clear();
-    // A body that was merged must not leave its memory behind in every reused object.
-    if (backend_head.capacity() > limits::scratch_bytes_kept) release(backend_head);
-    backend_head.clear();
     client_head.clear();
   }
 };
@@ -135,6 +131,7 @@ struct Context {
   std::vector<std::unique_ptr<PoolContext>> pools;  // in the order of Policy::pools
   mcp::Classifier classifier;
   ScratchStore scratch;
+  std::string send_buffer;  // bytes for a backend, from when they are made until they are sent
   IntrusiveList<InFlight> in_flight;
   IntrusiveList<IdleConnection> idle_connections;
   std::size_t orphans = 0;  // initializes that go on without their client

@@ -190,8 +190,14 @@ cluster::Backend* Exchange::pinned() const {
   return name.empty() ? nullptr : view.find(name);
 }
 
-void Exchange::build_backend_head() {
-  if (!scratch_.backend_head.empty()) return;
+void Exchange::begin_traced_try() {
+  std::string stripped;
+  trace_->begin_try(*backend_, backend_target(*route_, request().head.target, stripped));
+}
+
+// In memory that all exchanges of the worker share, for it is in its caches then: nobody waits
+// between this and sending them.
+std::string_view Exchange::bytes_for_backend() const {
   std::string stripped;
   std::string renamed;
   const std::string_view target = backend_target(*route_, request().head.target, stripped);
@@ -199,12 +205,16 @@ void Exchange::build_backend_head() {
   rules.target = renamed_target(target, request().head, message(), backend_session_, renamed);
   std::string backend_host;
   if (request().head.authority.empty()) {
-    backend_host = candidates_[0]->authority();
+    backend_host = backend_->authority();
     rules.default_host = backend_host;
   }
-  append_backend_head(scratch_.backend_head, request().head, rules);
+  std::string& out = context_.send_buffer;
+  out.clear();
+  append_backend_head(out, request().head, rules);
+  if (trace_) trace_->sign(out);
   const std::string& body = request().body;
-  if (body.size() <= limits::merged_body_bytes_max) scratch_.backend_head += body;
+  if (body.size() <= limits::merged_body_bytes_max) out += body;
+  return out;
 }
 
 // All but the target and the host.

@@ -73,7 +73,8 @@ class Exchange {
   void rank_candidates();
   std::uint64_t affinity_key() const;
   cluster::Backend* pinned() const;
-  void build_backend_head();
+  std::string_view bytes_for_backend() const;
+  void begin_traced_try();
   RequestForwarding forwarding() const;
 
   // The tries.

@@ -47,12 +47,10 @@ Task<std::optional<LocalReply>> Exchange::obtain_reply() {
       // The new owner may be gone, too.
       if (owner_gone_ != nullptr) continue;
     }
-    build_backend_head();
     auto head = co_await obtain_head();
     if (head) {
       if (knows_no_such_event()) {
         release_lease();
-        scratch_.backend_head.clear();
         without_last_event_id_ = true;
         continue;
       }
@@ -147,7 +145,6 @@ std::optional<LocalReply> Exchange::after_move(session::MoveResult result, const
     auto lost = take_found_owner();
     if (lost) return lost;
     owner_forgot_ = false;
-    scratch_.backend_head.clear();
     return choose_owner();
   }
   if (owner_may_answer_) return std::nullopt;
@@ -173,7 +170,6 @@ std::optional<LocalReply> Exchange::reroute() {
   backend_session_ = message().session;
   learn_if_served_ = true;
   candidate_count_ = 0;
-  scratch_.backend_head.clear();
   rank_candidates();
   if (candidate_count_ > 0) return std::nullopt;
   return LocalReply{Reason::no_backend, "", outcome_so_far()};
@@ -325,7 +321,6 @@ Task<bool> Exchange::go_on_after_drain() {
 
 // Asks the session's owner for its stream. What it says goes on where the client's has stopped.
 Task<bool> Exchange::attach() {
-  scratch_.backend_head.clear();
   auto lost = co_await obtain_reply();
   if (lost || passed_reply_) co_return false;
   held_.reset();

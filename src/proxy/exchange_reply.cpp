@@ -80,7 +80,6 @@ void Exchange::become_stream() {
 // A stream may stay open for hours, and there may be thousands. One without a session may announce
 // one, and traces look at the request again: these keep its fields.
 void Exchange::forget_heads() {
-  release(scratch_.backend_head);
   lease_->replies.drop_head_text();
   if (!message().session.empty() && !trace_) request().drop_fields();
 }

@@ -84,13 +84,6 @@ std::string_view id_text(std::string_view id_json) {
   return id_json;
 }
 
-// "POST /path?query HTTP/1.1": the path, as the backend sees it.
-std::string path_in(std::string_view head) {
-  const std::size_t begin = std::min(head.find(' '), head.size() - 1) + 1;
-  const std::size_t end = head.find_first_of(" ?\r", begin);
-  return std::string(head.substr(begin, end - begin));
-}
-
 void mark_error(Span& span, std::string_view type) {
   if (span.status == Span::Status::error) return;
   span.status = Span::Status::error;
@@ -192,7 +185,7 @@ void ExchangeTrace::add_message(SpanAttributes& attributes) const {
   }
 }
 
-void ExchangeTrace::begin_try(const cluster::Backend& backend, std::string& head) {
+void ExchangeTrace::begin_try(const cluster::Backend& backend, std::string_view target) {
   if (!own_.sampled()) return;
   hand_over_try();
   ++tries_;
@@ -205,18 +198,23 @@ void ExchangeTrace::begin_try(const cluster::Backend& backend, std::string& head
   span.name = name();
   span.start_ns = now_ns();
   add_method(span.attributes);
-  const std::string scheme = backend.https() ? "https" : "http";
+  std::string url = backend.https() ? "https://" : "http://";
+  url.append(backend.authority()).append(target.substr(0, target.find('?')));
   span.attributes.add("server.address", backend.host());
   span.attributes.add("server.port", backend.port());
-  span.attributes.add("url.full", scheme + "://" + backend.authority() + path_in(head));
+  span.attributes.add("url.full", url);
   span.attributes.add("network.protocol.version", "1.1");
   if (tries_ > 1) span.attributes.add("http.request.resend_count", tries_ - 1);
   add_message(span.attributes);
   span.attributes.add("mcplb.pool", backend.pool());
   span.attributes.add("mcplb.backend", backend.name());
+}
+
+void ExchangeTrace::sign(std::string& head) const {
+  if (!try_) return;
   const std::size_t line = head.find(head_line);
   if (line != std::string::npos) {
-    replace_span_id(head, line + head_line.size(), span.context.span);
+    replace_span_id(head, line + head_line.size(), try_->context.span);
   }
 }
 

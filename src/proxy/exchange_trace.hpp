@@ -37,8 +37,10 @@ class ExchangeTrace {
   std::string_view traceparent() const { return traceparent_; }
   std::string_view tracestate() const { return state_; }
 
+  // `target` as the backend sees it.
+  void begin_try(const cluster::Backend& backend, std::string_view target);
   // `head`, which is about to be sent, names the try as whoever caused what comes of it.
-  void begin_try(const cluster::Backend& backend, std::string& head);
+  void sign(std::string& head) const;
   // What it came to: the status of a reply, or an error.
   void on_head(int status, const Result<void>& got);
   void end_try();

@@ -90,7 +90,7 @@ Task<Result<void>> Exchange::attempt(cluster::Backend& backend, bool fresh) {
   given_up_ = false;
   record_.end = {'C', 'C'};  // unless something better is known: the client left
   load_ = cluster::LoadShare(backend);
-  if (trace_) trace_->begin_try(backend, scratch_.backend_head);
+  if (trace_) begin_traced_try();
   if (!fresh) lease_ = pool_->dispatcher.take_idle(backend);
   if (!lease_) {
     const milliseconds patience = pool_->dispatcher.view().settings.connect_timeout;
@@ -130,7 +130,7 @@ net::Stream::WriteAwaiter Exchange::send(Deadline deadline) {
   record_.end = {'C', 'H'};
   awaiting_head_ = true;
   net::Slices bytes;
-  bytes.pieces[0] = scratch_.backend_head;
+  bytes.pieces[0] = bytes_for_backend();
   if (request().body.size() > limits::merged_body_bytes_max) bytes.pieces[1] = request().body;
   return lease_->stream->write_until_answer(bytes, deadline);
 }

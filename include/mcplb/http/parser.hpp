@@ -1,7 +1,7 @@
 // From bytes to heads, strictly: what RFC 9112 leaves to taste is refused, because a second
-// parser behind us may read it differently (request smuggling). llhttp parses request lines; what it
-// lets through (odd versions, Host rules) is checked here, and so are status lines and every header
-// line: nothing is taken that llhttp would refuse in it.
+// parser behind us may read it differently (request smuggling). llhttp parses request lines; what
+// it lets through (odd versions, Host rules) is checked here, and so are status lines and every
+// header line: nothing is taken that llhttp would refuse in it.
 // No I/O, no state between messages.
 #pragma once
 

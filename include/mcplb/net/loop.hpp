@@ -1,5 +1,6 @@
 // One libuv loop, the sockets beside it, and what is shared by everything on it: time, timers, read
-// buffers, deferred work and a mailbox. One per thread; every method but post() and stop() belongs to that thread.
+// buffers, deferred work and a mailbox. One per thread; every method but post() and stop() belongs
+// to that thread.
 #pragma once
 
 #include <functional>

@@ -61,7 +61,8 @@ struct Traced {
       request = "POST /mcp HTTP/1.1\r\ntraceparent: " + std::string(exchange->traceparent()) +
                 "\r\n\r\n";
     }
-    exchange->begin_try(backends[backend], request);
+    exchange->begin_try(backends[backend], "/mcp");
+    exchange->sign(request);
     return request.substr(request.find("traceparent: ") + 13, traceparent_bytes);
   }
   const Span& server() {
@@ -127,7 +128,10 @@ TEST_SUITE("proxy/exchange_trace") {
     Traced traced(unsampled);
     CHECK(traced.exchange->traceparent().empty());
     CHECK(to_hex(traced.exchange->id()) == trace);
-    traced.exchange->begin_try(traced.backends[0], traced.request);
+    traced.exchange->begin_try(traced.backends[0], "/mcp");
+    const std::string before = traced.request;
+    traced.exchange->sign(traced.request);
+    CHECK(traced.request == before);
     traced.exchange->end(traced.record, {});
     CHECK(traced.sink.spans.empty());
   }
