@@ -1,5 +1,6 @@
 #include "mcplb/http/head.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
@@ -50,34 +51,53 @@ constexpr std::array known_names{
 };
 static_assert(known_names.size() + 1 == static_cast<std::size_t>(Name::count_));
 
-// Length and first letter tell the known names apart, so a look-up is one load and one compare.
+// Length and first letter tell the known names apart. They select a slot, of which each known name
+// has one of its own: a look-up touches one line of the caches. The factor is looked for by the
+// compiler.
 constexpr std::size_t length_max = 20;
-constexpr std::size_t letters = 32;  // the low five bits of a letter are the same in both cases
-constexpr std::uint8_t no_name = 0xff;
-using Slots = std::array<std::uint8_t, (length_max + 1) * letters>;
+constexpr std::size_t slots_count = 128;
 
-constexpr std::size_t slot_of(std::string_view text) {
-  return text.size() * letters + (static_cast<unsigned char>(text.front()) & (letters - 1));
+struct alignas(32) Slot {
+  std::array<char, length_max> text{};
+  std::uint8_t size = 0;  // 0: no name has this slot
+  Name name = Name::other;
+};
+
+constexpr std::size_t slot_of(std::string_view text, std::size_t factor) {
+  // The low five bits of a letter are the same in both cases.
+  const std::size_t letter = static_cast<unsigned char>(text.front()) & 31U;
+  return (letter * factor + text.size()) % slots_count;
 }
 
-constexpr Slots make_slots() {
-  Slots slots{};
-  for (auto& slot : slots)
-    slot = no_name;
-  for (std::size_t i = 0; i < known_names.size(); ++i) {
-    slots[slot_of(known_names[i].text)] = static_cast<std::uint8_t>(i);
-  }
-  return slots;
-}
-constexpr Slots slots = make_slots();
-
-constexpr bool every_name_has_its_slot() {
-  for (std::size_t i = 0; i < known_names.size(); ++i) {
-    if (slots[slot_of(known_names[i].text)] != i) return false;
+constexpr bool tells_all_apart(std::size_t factor) {
+  std::array<bool, slots_count> taken{};
+  for (const KnownName& known : known_names) {
+    bool& slot = taken[slot_of(known.text, factor)];
+    if (slot) return false;
+    slot = true;
   }
   return true;
 }
-static_assert(every_name_has_its_slot(), "two names share length and first letter");
+
+constexpr std::size_t find_factor() {
+  std::size_t factor = 1;
+  while (factor < slots_count && !tells_all_apart(factor)) ++factor;
+  return factor;
+}
+constexpr std::size_t factor = find_factor();
+static_assert(factor < slots_count, "no factor gives each name a slot of its own");
+
+constexpr std::array<Slot, slots_count> make_slots() {
+  std::array<Slot, slots_count> slots{};
+  for (const KnownName& known : known_names) {
+    Slot& slot = slots[slot_of(known.text, factor)];
+    std::copy(known.text.begin(), known.text.end(), slot.text.begin());
+    slot.size = static_cast<std::uint8_t>(known.text.size());
+    slot.name = known.name;
+  }
+  return slots;
+}
+constexpr std::array<Slot, slots_count> slots = make_slots();
 
 // With this bit a letter is small. Of the other bytes that it changes none becomes a letter, and
 // only CR becomes '-': no line of a head has one.
@@ -111,11 +131,11 @@ bool is_spelling_of(const char* text, std::string_view lower) {
 }  // namespace
 
 Name name_of(std::string_view text) {
-  if (text.empty() || text.size() > length_max) return Name::other;
-  const std::uint8_t slot = slots[slot_of(text)];
-  if (slot == no_name) return Name::other;
-  const KnownName& known = known_names[slot];
-  return is_spelling_of(text.data(), known.text) ? known.name : Name::other;
+  if (text.empty()) return Name::other;
+  const Slot& slot = slots[slot_of(text, factor)];
+  if (slot.size != text.size()) return Name::other;
+  const std::string_view known(slot.text.data(), slot.size);
+  return is_spelling_of(text.data(), known) ? slot.name : Name::other;
 }
 
 Name Fields::add(std::string_view name, std::string_view value, bool plain) {

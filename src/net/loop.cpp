@@ -30,6 +30,7 @@ struct Loop::State {
   std::vector<std::function<void()>> messages;
 
   bool stopped = false;
+  std::int64_t turn_us = monotonic_us();
 
   void run_deferred();
   void run_messages();
@@ -96,8 +97,10 @@ void Loop::run() {
     do {
       state.run_deferred();
       const int patience = uv_backend_timeout(&state.loop);
-      if (state.sockets.wait(state.deferred.empty() ? patience : 0)) break;
+      state.sockets.wait(state.deferred.empty() ? patience : 0);
       uv_update_time(&state.loop);
+      state.turn_us = monotonic_us();
+      if (state.sockets.tell()) break;
     } while (uv_backend_timeout(&state.loop) != 0);
   }
 }
@@ -120,6 +123,7 @@ void Loop::defer(Deferred& work) {
 }
 
 TimePoint Loop::now() const { return static_cast<TimePoint>(uv_now(&state_->loop)); }
+std::int64_t Loop::turn_us() const { return state_->turn_us; }
 Timers& Loop::timers() { return *state_->timers; }
 BufferPool& Loop::buffers() { return state_->buffers; }
 uv_loop_s* Loop::raw() { return &state_->loop; }

@@ -50,13 +50,16 @@ void SocketPoller::set_other(int fd) {
   MCPLB_ASSERT(epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &input) == 0);
 }
 
-bool SocketPoller::wait(int timeout_ms) {
+void SocketPoller::wait(int timeout_ms) {
+  events_count_ = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()),
+                             again_.empty() ? timeout_ms : 0);
+}
+
+bool SocketPoller::tell() {
   IntrusiveList<PolledSocket> again;
   again.splice(again_);
-  const int count = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()),
-                               again.empty() ? timeout_ms : 0);
   bool other = false;
-  for (int i = 0; i < count; ++i) {  // -1: a signal came
+  for (int i = 0; i < events_count_; ++i) {  // -1: a signal came
     const epoll_event& event = events_[static_cast<std::size_t>(i)];
     auto* const socket = static_cast<PolledSocket*>(event.data.ptr);
     if (socket == nullptr) {

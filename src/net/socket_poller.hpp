@@ -51,10 +51,11 @@ class SocketPoller {
   // Takes over `fd`, which is closed with the socket or when this fails (null). Of what it is ready
   // for already, the owner that it has at the next turn is told.
   OwnedSocket watch(int fd);
-  // wait() returns true when this descriptor, of the rest of the loop, is readable.
+  // tell() returns true when this descriptor, of the rest of the loop, is readable.
   void set_other(int fd);
-  // One turn: waits for up to `timeout_ms` (-1: for ever) and tells the owners.
-  bool wait(int timeout_ms);
+  // One turn: waits for up to `timeout_ms` (-1: for ever), and then tells the owners.
+  void wait(int timeout_ms);
+  bool tell();
 
  private:
   friend struct PolledSocket;
@@ -63,6 +64,7 @@ class SocketPoller {
 
   int epoll_;
   std::array<epoll_event, 512> events_{};
+  int events_count_ = 0;
   IntrusiveList<PolledSocket> again_;
   IntrusiveList<PolledSocket> closed_;  // owned by this list
 };

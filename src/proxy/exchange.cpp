@@ -23,7 +23,7 @@ Exchange::Exchange(Context& context, const ClientInfo& client, net::Stream& stre
                                                    context.trusted, client.ip)
                                 : std::string_view(client.ip)),
       route_(route),
-      started_us_(monotonic_us()) {
+      started_us_(timers().turn_us()) {
   set_request_id(scratch, client.trusted);
   record_.end = {'P', 'Q'};
   record_.bytes_in = request().head_bytes.size() + request().body.size();

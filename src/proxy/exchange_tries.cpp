@@ -161,7 +161,7 @@ Task<Result<void>> Exchange::send_and_await_head() {
   }
   awaiting_head_ = false;
   if (is_sent) {
-    head_us_ = monotonic_us();
+    head_us_ = std::max(sent_us_, timers().turn_us());
     record_.backend_us = head_us_ - sent_us_;
   }
   co_return got;

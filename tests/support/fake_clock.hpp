@@ -12,6 +12,7 @@ class FakeClock final : public net::Clock {
   explicit FakeClock(TimePoint start = 1'000'000) : now_(start), timers_(*this) {}
 
   TimePoint now() const override { return now_; }
+  std::int64_t turn_us() const override { return now_ * 1000; }
   net::Timers& timers() { return timers_; }
   Deadline in(milliseconds wait) const { return Deadline::after(now_, wait); }
 

@@ -72,8 +72,8 @@ inline Running<Ended> run(Task<void> task) {
 }
 
 // Some time for a loop, to do what waits for it.
-inline Task<void> turn(net::Loop& loop) {
-  co_await loop.timers().sleep(loop.timers().in(milliseconds(20)));
+inline Task<void> turn(net::Loop& loop, milliseconds length = milliseconds(20)) {
+  co_await loop.timers().sleep(loop.timers().in(length));
 }
 
 // A flow of one wait, for testing a stream without a flow of one's own.

@@ -3,6 +3,7 @@
 // to that thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -32,6 +33,7 @@ class Loop final : public DeferQueue, private Clock {
   void defer(Deferred& work) override;
 
   TimePoint now() const override;
+  std::int64_t turn_us() const override;
   Timers& timers();
   BufferPool& buffers();
   // Aborts when called from another thread than the loop's.

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <coroutine>
+#include <cstdint>
 
 #include "mcplb/base/clock.hpp"
 #include "mcplb/base/intrusive_list.hpp"
@@ -18,6 +19,9 @@ class Clock {
   Clock(const Clock&) = delete;
   Clock& operator=(const Clock&) = delete;
   virtual TimePoint now() const = 0;
+  // Monotonic microseconds (see monotonic_us()) when this turn of the loop began: when it learned
+  // of what it is doing now. Costs nothing to ask.
+  virtual std::int64_t turn_us() const = 0;
   // Calls Timers::advance() at that time or later; a later call replaces an earlier one.
   virtual void wake_at(TimePoint when) = 0;
 };
@@ -47,6 +51,7 @@ class Timers {
   explicit Timers(Clock& clock);
 
   TimePoint now() const { return clock_.now(); }
+  std::int64_t turn_us() const { return clock_.turn_us(); }
   Deadline in(milliseconds wait) const { return Deadline::after(now(), wait); }
   // Arms or re-arms. A deadline that has passed fires at the next advance(), not here.
   void arm(Timer& timer, Deadline deadline);

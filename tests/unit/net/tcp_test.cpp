@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -169,6 +170,41 @@ TEST_SUITE("net/tcp") {
       test::run_on(loop, test::turn(loop));
     }
     CHECK(accepted.size() == count);
+  }
+
+  TEST_CASE("the loop's time is that of the turn, also when it has slept until bytes came") {
+    struct Timed final : net::Stream::Watcher {
+      void on_bytes_unasked() override {
+        bytes_at = stream->timers().now();
+        bytes_us = stream->timers().turn_us();
+      }
+      void on_peer_gone() override {}
+      std::unique_ptr<net::Stream> stream;
+      TimePoint bytes_at = 0;
+      std::int64_t bytes_us = 0;
+    } timed;
+    net::Loop loop(limits::buffer_block_bytes);
+    auto listening = net::Acceptor::listen(loop, at("127.0.0.1:0"), [&](auto connection) {
+      timed.stream = *net::adopt_socket(loop, connection.fd, connection.peer);
+      timed.stream->watch(&timed);
+    });
+    REQUIRE(listening);
+    auto client = test::RawSocket::connect_to_port((*listening)->local_address().port());
+    for (int turns = 0; turns < 100 && !timed.stream; ++turns) {
+      test::run_on(loop, test::turn(loop));
+    }
+    REQUIRE(timed.stream);
+    std::int64_t sent_us = 0;
+    std::thread sender([&] {
+      std::this_thread::sleep_for(milliseconds(100));
+      sent_us = monotonic_us();
+      client.send("bytes");
+    });
+    // No timer of the loop is due meanwhile.
+    test::run_on(loop, test::turn(loop, milliseconds(300)));
+    sender.join();
+    CHECK(timed.bytes_us >= sent_us);
+    CHECK(timed.bytes_at >= sent_us / 1000 - 10);
   }
 
   TEST_CASE("connecting to a port where nobody listens is refused") {
