@@ -196,7 +196,8 @@ TEST_SUITE("net/tcp") {
     REQUIRE(timed.stream);
     std::int64_t sent_us = 0;
     std::thread sender([&] {
-      std::this_thread::sleep_for(milliseconds(100));
+      net::Loop own(limits::buffer_block_bytes);
+      test::run_on(own, test::turn(own, milliseconds(100)));
       sent_us = monotonic_us();
       client.send("bytes");
     });
