@@ -27,7 +27,7 @@ struct Acceptor::State final : PolledSocket::Owner, Timer {
   OnAccept on_accept;
 
   Result<void> listen(const ListenerSettings& settings);
-  void on_ready(bool writable) override;
+  void on_ready() override;
   void on_timer() override { socket->tell_again(); }
   void pause_accepting(int code);
 };
@@ -120,7 +120,7 @@ Acceptor::State::~State() {
   if (!unix_path.empty()) ::unlink(unix_path.c_str());
 }
 
-void Acceptor::State::on_ready(bool /*writable*/) {
+void Acceptor::State::on_ready() {
   if (armed()) return;  // a pause
   for (int i = 0; i < limits::accepts_per_turn; ++i) {
     sockaddr_storage peer{};

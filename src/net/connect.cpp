@@ -72,8 +72,8 @@ class ConnectAwaiter final : private Timer, private PolledSocket::Owner {
   }
 
  private:
-  void on_ready(bool writable) override {
-    if (!writable) return;
+  void on_ready() override {
+    if (!socket_->writable) return;
     int code = 0;
     socklen_t size = sizeof code;
     getsockopt(socket_->fd, SOL_SOCKET, SO_ERROR, &code, &size);

@@ -35,7 +35,7 @@ OwnedSocket SocketPoller::watch(int fd) {
   socket->poller = this;
   socket->fd = fd;
   epoll_event all{};
-  all.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  all.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
   all.data.ptr = socket.get();
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &all) != 0) {
     ::close(fd);
@@ -67,16 +67,18 @@ bool SocketPoller::tell() {
       continue;
     }
     constexpr std::uint32_t broken = EPOLLERR | EPOLLHUP;
-    if ((event.events & (EPOLLIN | EPOLLRDHUP | broken)) != 0) socket->readable = true;
-    if ((event.events & (EPOLLRDHUP | broken)) != 0) socket->ending = true;
+    constexpr std::uint32_t ending = EPOLLRDHUP | EPOLLPRI | broken;
+    if ((event.events & (EPOLLIN | ending)) != 0) socket->readable = true;
+    if ((event.events & (EPOLLOUT | broken)) != 0) socket->writable = true;
+    if ((event.events & ending) != 0) socket->ending = true;
     if (socket->owner == nullptr) continue;
     socket->unlink();  // told now, not again below
-    socket->owner->on_ready((event.events & (EPOLLOUT | broken)) != 0);
+    socket->owner->on_ready();
   }
   while (!again.empty()) {
     PolledSocket& socket = again.front();
     socket.unlink();
-    if (socket.owner != nullptr) socket.owner->on_ready(false);
+    if (socket.owner != nullptr) socket.owner->on_ready();
   }
   free_closed();
   return other;

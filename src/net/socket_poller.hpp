@@ -20,20 +20,22 @@ struct PolledSocket : ListNode {
   // Told what the socket is ready for. May destroy itself, and the socket with it.
   class Owner {
    public:
-    virtual void on_ready(bool writable) = 0;
+    virtual void on_ready() = 0;
 
    protected:
     ~Owner() = default;
   };
 
-  // Tells the owner at the next turn once more: more may be left to read, and no edge will say so.
+  // Tells the owner at the next turn once more: no edge will say what it may do still.
   void tell_again();
 
   SocketPoller* poller = nullptr;
   Owner* owner = nullptr;  // cleared when the owner dies first
   int fd = -1;
   bool readable = false;   // recv() may find something; cleared by whoever reads all
-  bool ending = false;     // the end of input, or an error, is among it
+  bool writable = false;   // send() may take something; cleared by whom it has refused something
+  bool ending = false;     // an end, an error or urgent data are among the input: not a short read,
+                           // but only an empty one means that all has been read
 };
 
 struct CloseThenFree {

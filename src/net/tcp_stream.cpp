@@ -75,17 +75,17 @@ void TcpStream::set_reading(bool on) {
   if (reading_ && socket_->readable) socket_->tell_again();
 }
 
-void TcpStream::on_ready(bool writable) {
+void TcpStream::on_ready() {
   const PolledSocket& socket = *socket_;
   // Input first: a peer that answers and closes before it has read all makes the write fail, and
   // its answer counts.
   if (socket.readable && reading_) read_some();
   // The awakened task may have destroyed this stream; the socket lives until the next turn.
-  if (socket.owner == this && writable && queued_) write_some();
+  if (socket.owner == this && socket.writable && queued_) write_some();
 }
 
 // What the kernel says of a change is said once. Less than there was room for means that all has
-// been read, and that the next bytes are a change; an end that was announced is still to be read.
+// been read, and that the next bytes are a change, unless something else is among them.
 ssize_t TcpStream::receive(const Buffer::Room& room) {
   const ssize_t count = receive_some(socket_->fd, room);
   if (count > 0) {
@@ -125,9 +125,16 @@ void TcpStream::fetch() {
   input().release_if_empty();
 }
 
+// Only a socket that has refused something says when it takes more.
+std::ptrdiff_t TcpStream::send(iovec* pieces, std::size_t count, std::size_t bytes) {
+  const std::ptrdiff_t written = send_some(socket_->fd, pieces, count);
+  if (written >= 0 && static_cast<std::size_t>(written) < bytes) socket_->writable = false;
+  return written;
+}
+
 void TcpStream::write_some() {
   iovec rest{queued_->bytes.data() + queued_->sent, queued_->left()};
-  const std::ptrdiff_t written = send_some(socket_->fd, &rest, 1);
+  const std::ptrdiff_t written = send(&rest, 1, queued_->left());
   if (written > 0) queued_->sent += static_cast<std::size_t>(written);
   if (written >= 0 && queued_->left() > 0) return;
   queued_.reset();
@@ -150,16 +157,19 @@ std::ptrdiff_t TcpStream::try_write(const Slices& bytes) {
   if (queued_) return -EBUSY;
   std::array<iovec, std::tuple_size_v<decltype(Slices::pieces)>> pieces{};
   std::size_t count = 0;
+  std::size_t size = 0;
   for (const std::string_view piece : bytes.pieces) {
     if (piece.empty()) continue;
     // The kernel does not write through the pointer, its type only lacks the const.
     pieces[count++] = {const_cast<char*>(piece.data()), piece.size()};  // NOLINT
+    size += piece.size();
   }
-  return count == 0 ? 0 : send_some(socket_->fd, pieces.data(), count);
+  return count == 0 ? 0 : send(pieces.data(), count, size);
 }
 
 void TcpStream::queue_write(std::string rest) {
   queued_ = std::make_unique<Queued>(Queued{std::move(rest), 0});
+  if (socket_->writable) socket_->tell_again();
 }
 
 void TcpStream::shutdown_write() { ::shutdown(socket_->fd, SHUT_WR); }

@@ -1,6 +1,8 @@
 // A Stream over a TCP or unix socket: our own recv() and send(), the loop's readiness.
 #pragma once
 
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -30,10 +32,11 @@ class TcpStream final : public Stream, private PolledSocket::Owner {
   void queue_write(std::string rest) override;
   void set_reading(bool on) override;
   void fetch() override;
-  void on_ready(bool writable) override;
+  void on_ready() override;
   void read_some();
   void write_some();
   ssize_t receive(const Buffer::Room& room);
+  std::ptrdiff_t send(iovec* pieces, std::size_t count, std::size_t bytes);
 
   // Of the one write that the socket did not take at once.
   struct Queued {

@@ -150,7 +150,7 @@ std::string DnsServer::usual_answer(const DnsQuestion& question) const {
   return reply(question, Rcode::ok, records);
 }
 
-void DnsServer::on_ready(bool /*writable*/) {
+void DnsServer::on_ready() {
   while (true) {
     std::array<char, 1500> bytes{};
     sockaddr_storage from{};

@@ -74,7 +74,7 @@ class DnsServer final : private net::PolledSocket::Owner {
  private:
   class TcpClient;
 
-  void on_ready(bool writable) override;
+  void on_ready() override;
 
   net::Loop& loop_;
   std::uint16_t port_ = 0;

@@ -81,6 +81,10 @@ void RawSocket::send(std::string_view bytes) {
   }
 }
 
+void RawSocket::send_urgent(char byte) {
+  if (::send(fd_, &byte, 1, MSG_NOSIGNAL | MSG_OOB) != 1) error_ = errno;
+}
+
 std::string RawSocket::receive(std::size_t bytes_max) {
   std::string bytes(bytes_max, '\0');
   const ssize_t received = ::recv(fd_, bytes.data(), bytes.size(), 0);

