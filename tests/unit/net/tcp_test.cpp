@@ -182,8 +182,9 @@ TEST_SUITE("net/tcp") {
       std::unique_ptr<net::Stream> stream;
       TimePoint bytes_at = 0;
       std::int64_t bytes_us = 0;
-    } timed;
+    };
     net::Loop loop(limits::buffer_block_bytes);
+    Timed timed;
     auto listening = net::Acceptor::listen(loop, at("127.0.0.1:0"), [&](auto connection) {
       timed.stream = *net::adopt_socket(loop, connection.fd, connection.peer);
       timed.stream->watch(&timed);
